@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""How much of a core an idle, unpaused desktop takes. Prints one JSON object as its last line.
+
+    .venv/bin/python bench/idle.py [--recipe debian-icewm] [--with browser] [--forks 5] [--seconds 60] [--rest 30]
+                                   [--image DIRECTORY] [--memory MIB] [--screenshot FILE.png] [--system]
+
+Needs root, libvirt and QEMU; KVM is not used. Desktops are forked from a frozen template by the server's own parts,
+and a person is signed on in each. They rest for `--rest` seconds; the CPU time of their QEMU processes (proc(5), stat)
+is read before and after `--seconds`. --image: a built image instead of a recipe's. Without --system it runs behind a
+libvirtd of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import structlog
+from figures import Surroundings, cpu_s, report
+from own_machine import INSIDE, inside
+
+from frazil.cli.libvirtd import ensure_running
+from frazil.server.density import measuring
+from frazil.server.guests.signing_on import token_sha256
+from frazil.server.images import read_image_files
+from frazil.wire.hostlink import DesktopSpec, Person, Profile
+from tests.integration.server.lab import Lab, cached_image, lab
+
+GOAL_PERCENT = 4.0
+PANEL_DEADLINE_S = 240.0
+
+
+async def signed_on(at: Lab, specs: Sequence[DesktopSpec]) -> None:
+    """A person in each of them, with their panel on the screen."""
+    people = {
+        spec.desktop_id: Person(name=f"anna{n}", full_name=f"Anna Kiss {n}", token=at.ids.new_secret())
+        for n, spec in enumerate(specs)
+    }
+    at.want(*(spec.model_copy(update={"person": people[spec.desktop_id]}) for spec in specs))
+
+    def panels() -> bool:
+        seen = {desktop_id: at.seen(desktop_id) for desktop_id in people}
+        return all(
+            one is not None and one.sign_on is not None and one.sign_on.panel
+            and one.sign_on.token_sha256 == token_sha256(people[desktop_id].token)
+            for desktop_id, one in seen.items()
+        )  # fmt: skip
+
+    await at.until(panels, "everybody's panel", timeout_s=PANEL_DEADLINE_S)
+
+
+async def idle(at: Lab, options: argparse.Namespace) -> list[float]:
+    """Per cent of a core, for each fork."""
+    profile = Profile(memory_mib=options.memory)
+    await at.template(profile)
+    specs = [at.spec(profile, name=f"idle {n}") for n in range(options.forks)]
+    at.want(*specs)
+    await at.ready(*(spec.desktop_id for spec in specs))
+    if not options.waiting:
+        await signed_on(at, specs)
+    await asyncio.sleep(options.rest)  # what a fork does once, such as asking for its address, is over
+    processes = measuring.processes()
+    pids = [processes[spec.desktop_id].pid for spec in specs]
+    before, began_s = [cpu_s(pid) for pid in pids], time.monotonic()
+    await asyncio.sleep(options.seconds)  # the time that is measured
+    took_s = time.monotonic() - began_s
+    found = [100 * (cpu_s(pid) - was) / took_s for pid, was in zip(pids, before, strict=True)]
+    if options.look:
+        for command in options.look:
+            print(await at.shell(specs[0].desktop_id, command), file=sys.stderr)
+    if options.screenshot:
+        options.screenshot.write_bytes((await at.hypervisor.screenshot(specs[0].desktop_id)).data)
+    await at.absent(*(spec.desktop_id for spec in specs), timeout_s=180)
+    return found
+
+
+async def measure(options: argparse.Namespace) -> dict[str, object]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    surroundings = Surroundings()
+    image = read_image_files(options.image) if options.image else cached_image(options.recipe, options=options.with_)
+    async with lab(image=image) as at:
+        percent = await idle(at, options)
+        (template,) = at.store.list()
+        return {
+            "image": str(options.image or "+".join((options.recipe, *options.with_))),
+            "forks": options.forks,
+            "signed_on": not options.waiting,
+            "seconds": options.seconds,
+            "cpu_percent_of_a_core": {
+                "each": [round(one, 2) for one in percent], "p50": round(median(percent), 2),
+                "max": round(max(percent), 2),
+            },
+            "goals": {f"p50 <= {GOAL_PERCENT} %": median(percent) <= GOAL_PERCENT},
+            "template": {"boot_s": template.manifest.boot_s, "ram_mib": template.ram_bytes() >> 20},
+            "machine": surroundings.facts(),
+        }  # fmt: skip
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--recipe", default="debian-icewm")
+    parser.add_argument("--with", dest="with_", action="append", default=[], metavar="OPTION")
+    parser.add_argument("--image", type=Path, help="a built image's directory")
+    parser.add_argument("--forks", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--rest", type=float, default=30.0)
+    parser.add_argument("--memory", type=int, default=768, help="MiB")
+    parser.add_argument("--waiting", action="store_true", help="nobody is signed on")
+    parser.add_argument("--screenshot", type=Path)
+    parser.add_argument("--look", action="append", metavar="SCRIPT", help="run in the first fork afterwards; printed")
+    parser.add_argument("--system", action="store_true", help="use this machine's own libvirtd")
+    parser.add_argument(INSIDE, type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if not options.system and options.inside is None:
+        return inside(__file__, list(argv))
+    if options.inside is not None:
+        ensure_running()
+    return report(asyncio.run(measure(options)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+python3 /usr/share/frazil/add-launcher.py firefox-esr.desktop

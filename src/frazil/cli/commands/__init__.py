@@ -1,0 +1,1 @@
+"""One file a noun; each verb is a function."""

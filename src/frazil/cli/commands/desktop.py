@@ -1,0 +1,222 @@
+"""`frazil desktop …`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frazil.cli import output
+from frazil.cli.connection import connect, pause
+from frazil.cli.options import Json, Timeout, Wait, group
+from frazil.model.desktop import Phase
+from frazil.model.errors import InvalidInput
+from frazil.runtime import SystemClock
+from frazil.wire.rest import Desktop, Event
+
+app = group("Desktops: see them, start and stop them.")
+
+DesktopName = Annotated[str, typer.Argument(metavar="DESKTOP", help="Its name or id.")]
+EVENTS_SHOWN = 15
+
+
+@app.command("list")
+def list_(
+    pool: Annotated[str | None, typer.Option("--pool", help="Only of this pool.")] = None,
+    phase: Annotated[Phase | None, typer.Option("--phase", help="Only those that are so now.")] = None,
+    as_json: Json = False,
+) -> None:
+    """All desktops.
+
+    \b
+    Examples:
+      frazil desktop list
+      frazil desktop list --pool office --phase failed
+    """
+    with connect() as client:
+        desktops = client.desktops(pool=pool, phase=phase)
+    rows = [
+        (
+            each.name,
+            each.pool_name,
+            each.phase_text,
+            each.user_name or "–",
+            each.host_name or "–",
+            each.why or each.step,
+        )
+        for each in desktops
+    ]
+    output.answer(
+        desktops,
+        as_json=as_json,
+        people=lambda: output.table(
+            ("NAME", "POOL", "STATE", "USER", "HOST", "WHY"), rows, empty="No desktops. Make a pool: frazil pool create"
+        ),
+    )
+
+
+@app.command()
+def show(desktop: DesktopName, as_json: Json = False) -> None:
+    """One desktop, why it is not ready, and what happened to it lately.
+
+    \b
+    Examples:
+      frazil desktop show office-1
+    """
+    with connect() as client:
+        found = client.desktop(desktop)
+        events = [] if as_json else client.desktop_events(desktop)
+    output.answer(found, as_json=as_json, people=lambda: _show(found, events))
+
+
+@app.command()
+def start(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 300, as_json: Json = False) -> None:
+    """Start a desktop, or let a paused one go on.
+
+    \b
+    Examples:
+      frazil desktop start office-1
+    """
+    _act(desktop, "start", frozenset({Phase.READY}), wait=wait, timeout=timeout, as_json=as_json)
+
+
+@app.command()
+def stop(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 60, as_json: Json = False) -> None:
+    """Take a desktop's power away. What it did not save is lost; "shutdown" asks it first.
+
+    \b
+    Examples:
+      frazil desktop stop office-1
+    """
+    _act(desktop, "stop", frozenset({Phase.STOPPED}), wait=wait, timeout=timeout, as_json=as_json)
+
+
+@app.command()
+def shutdown(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 120, as_json: Json = False) -> None:
+    """Ask a desktop to shut itself down.
+
+    \b
+    Examples:
+      frazil desktop shutdown office-1 --timeout 60
+    """
+    _act(desktop, "shutdown", frozenset({Phase.STOPPED}), wait=wait, timeout=timeout, as_json=as_json)
+
+
+@app.command("pause")
+def pause_(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 60, as_json: Json = False) -> None:
+    """Stop a desktop's CPUs; it stays in memory and goes on with "start".
+
+    \b
+    Examples:
+      frazil desktop pause office-1
+    """
+    _act(desktop, "pause", frozenset({Phase.PAUSED}), wait=wait, timeout=timeout, as_json=as_json)
+
+
+@app.command()
+def retry(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 300, as_json: Json = False) -> None:
+    """Make a failed desktop anew.
+
+    \b
+    Examples:
+      frazil desktop retry office-1
+    """
+    _act(desktop, "retry", frozenset({Phase.READY}), wait=wait, timeout=timeout, as_json=as_json)
+
+
+@app.command()
+def delete(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 60, as_json: Json = False) -> None:
+    """Delete a desktop with what is on its disk. Its pool makes another one if it needs it.
+
+    \b
+    Examples:
+      frazil desktop delete office-1
+    """
+    with connect() as client:
+        found: Desktop | None = client.delete_desktop(desktop)
+        assert found is not None
+        begun = found
+        if wait:
+            with output.progress(f"Deleting {begun.name}", quiet=as_json) as bar:
+                found = client.wait_for_desktop(
+                    begun.id,
+                    frozenset({Phase.GONE}),
+                    clock=SystemClock(),
+                    pause=pause,
+                    timeout_s=timeout,
+                    tell=lambda now: bar.tell(step=now.step or now.phase_text, fraction=None, left_s=None),
+                )
+    text = f"{begun.name} is {'deleted' if wait else 'being deleted'}."
+    output.answer(found or begun, as_json=as_json, people=lambda: output.say(text))
+
+
+@app.command()
+def screenshot(
+    desktop: DesktopName,
+    file: Annotated[Path, typer.Option("--output", "-o", help='A PNG file to write; "-" is the standard output.')],
+    as_json: Json = False,
+) -> None:
+    """Write a desktop's picture, as it is now, as a PNG.
+
+    \b
+    Examples:
+      frazil desktop screenshot office-1 -o office-1.png
+      frazil desktop screenshot office-1 -o - | display
+    """
+    to_stdout = str(file) == "-"
+    if to_stdout and as_json:
+        raise InvalidInput("--json and -o - both want the standard output.", remedy="Give a file.")
+    with connect() as client:
+        picture = client.screenshot(desktop)
+    if to_stdout:
+        sys.stdout.buffer.write(picture)
+        return
+    try:
+        file.write_bytes(picture)
+    except OSError as exc:
+        raise InvalidInput(f"{file} can't be written: {exc.strerror}.", field="output") from exc
+    result: dict[str, object] = {"desktop": desktop, "file": str(file), "size_bytes": len(picture)}
+    output.answer(result, as_json=as_json, people=lambda: output.say(f"{file}: {output.size(len(picture))}."))
+
+
+def _act(desktop: str, act: str, wanted: frozenset[Phase], *, wait: bool, timeout: float, as_json: bool) -> None:
+    with connect() as client:
+        found = client.act(desktop, act)
+        if wait:
+            with output.progress(f"{found.name}: {act}", quiet=as_json) as bar:
+                waited = client.wait_for_desktop(
+                    found.id,
+                    wanted,
+                    clock=SystemClock(),
+                    pause=pause,
+                    timeout_s=timeout,
+                    tell=lambda now: bar.tell(step=now.step or now.phase_text, fraction=None, left_s=None),
+                )
+            assert waited is not None, "only what is deleted goes away"
+            found = waited
+    output.answer(found, as_json=as_json, people=lambda: output.say(f"{found.name} is {found.phase_text}."))
+
+
+def _show(desktop: Desktop, events: list[Event]) -> None:
+    failure = desktop.failure
+    output.pairs(
+        [
+            ("Name", desktop.name),
+            ("Id", desktop.id),
+            ("Pool", desktop.pool_name),
+            ("State", desktop.phase_text),
+            ("Wanted", desktop.power.value),
+            ("Now", desktop.step),
+            ("Why", desktop.why),
+            ("Failure", f"{failure.text} {failure.remedy}".strip() if failure else ""),
+            ("User", f"{desktop.user_name or '–'}{', connected' if desktop.connected else ''}"),
+            ("Host", desktop.host_name or "–"),
+            ("Made", output.when(desktop.created_at)),
+            ("Started", output.when(desktop.started_at)),
+        ]
+    )
+    rows = [(output.when(event.at), event.text, event.outcome) for event in events[:EVENTS_SHOWN]]
+    if rows:
+        output.table(("WHEN", "WHAT", "OUTCOME"), rows, empty="")

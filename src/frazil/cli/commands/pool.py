@@ -1,0 +1,225 @@
+"""`frazil pool …`, `frazil grant`, `frazil revoke`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from frazil.cli import output, policy
+from frazil.cli.connection import connect, pause
+from frazil.cli.options import Json, Timeout, Wait, group
+from frazil.cli.validated import valid
+from frazil.model.errors import InvalidInput
+from frazil.model.policy import Policy
+from frazil.runtime import SystemClock
+from frazil.wire.hostlink import Profile, Start
+from frazil.wire.rest import Pool, PoolChange, PoolRequest
+
+app = group("Pools: desktops of one kind, with spares kept ready.")
+
+PoolName = Annotated[str, typer.Argument(metavar="POOL", help="Its name or id.")]
+UserName = Annotated[str, typer.Argument(metavar="USER", help="Its name or id.")]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits, dots and dashes.")],
+    image: Annotated[str, typer.Option("--image", help="The image's name or id.")],
+    label: Annotated[str | None, typer.Option("--label", help="What people read; the name when not given.")] = None,
+    spares: Annotated[int, typer.Option("--spares", min=0, help="Desktops kept ready.")] = 1,
+    max_desktops: Annotated[int, typer.Option("--max", min=1, help="Never more desktops than this.")] = 20,
+    memory: Annotated[int, typer.Option("--memory", metavar="MIB", help="Memory of each desktop.")] = 768,
+    vcpus: Annotated[int, typer.Option("--vcpus", help="Virtual CPUs of each desktop.")] = 1,
+    disk: Annotated[int, typer.Option("--disk", metavar="GIB", help="Virtual disk of each desktop.")] = 8,
+    deadline: Annotated[
+        int, typer.Option("--start-deadline", metavar="SECONDS", help="A desktop not ready by then has failed.")
+    ] = 300,
+    start: Annotated[
+        Start,
+        typer.Option("--start", help="Fork desktops from a frozen template where that is possible, or boot each."),
+    ] = "fork",
+    pause_after: Annotated[
+        int, typer.Option("--pause-after", metavar="SECONDS", min=0, help="Pause what nobody looks at; 0: never.")
+    ] = 300,
+    share_memory: Annotated[
+        bool, typer.Option(help="Let hosts keep equal pages of its desktops' memory once (KSM).")
+    ] = True,
+    forbid: policy.Forbid = None,
+    clipboard_max: policy.ClipboardMax = None,
+    usb_filter: policy.UsbFilter = None,
+    as_json: Json = False,
+) -> None:
+    """Make a pool; its spares are made at once.
+
+    \b
+    Examples:
+      frazil pool create office --image debian-icewm
+      frazil pool create lab --image debian-icewm --spares 5 --max 40 --memory 1024
+      frazil pool create bank --image debian-icewm --forbid clipboard-out --forbid usb
+    """
+    request = valid(
+        PoolRequest,
+        name=name,
+        label=label,
+        image=image,
+        profile=valid(Profile, vcpus=vcpus, memory_mib=memory, disk_gib=disk),
+        spares=spares,
+        max_desktops=max_desktops,
+        start_deadline_s=deadline,
+        start=start,
+        pause_after_s=pause_after,
+        share_memory=share_memory,
+        policy=policy.change(Policy(), forbid=forbid, clipboard_max_kib=clipboard_max, usb_filters=usb_filter),
+    )
+    with connect() as client:
+        pool = client.make_pool(request)
+    output.answer(pool, as_json=as_json, people=lambda: _show(pool))
+
+
+@app.command()
+def change(
+    pool: PoolName,
+    label: Annotated[str | None, typer.Option("--label", help="What people read.")] = None,
+    spares: Annotated[int | None, typer.Option("--spares", min=0, help="Desktops kept ready.")] = None,
+    max_desktops: Annotated[int | None, typer.Option("--max", min=1, help="Never more desktops than this.")] = None,
+    forbid: policy.Forbid = None,
+    allow: policy.Allow = None,
+    clipboard_max: policy.ClipboardMax = None,
+    usb_filter: policy.UsbFilter = None,
+    as_json: Json = False,
+) -> None:
+    """Change a pool. What may pass changes at once for everybody who is connected.
+
+    \b
+    Examples:
+      frazil pool change office --spares 5
+      frazil pool change office --forbid clipboard-out --allow sound
+      frazil pool change office --usb-filter "0x08,-1,-1,-1,0|-1,-1,-1,-1,1"
+    """
+    with connect() as client:
+        found = client.pool(pool)
+        passes = policy.change(
+            found.policy.value(), forbid=forbid, allow=allow, clipboard_max_kib=clipboard_max, usb_filters=usb_filter
+        )
+        asked = valid(PoolChange, label=label, spares=spares, max_desktops=max_desktops, policy=passes)
+        if not asked.model_fields_set:
+            raise InvalidInput("Nothing to change was said.", remedy="See frazil pool change --help.")
+        changed = client.change_pool(found, asked)
+    output.answer(changed, as_json=as_json, people=lambda: _show(changed))
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """All pools.
+
+    \b
+    Examples:
+      frazil pool list
+      frazil pool list --json
+    """
+    with connect() as client:
+        pools = client.pools()
+    rows = [
+        (pool.name, pool.image_name, f"{pool.counts.ready}/{pool.spares}", str(pool.counts.assigned), _state(pool))
+        for pool in pools
+    ]
+    output.answer(
+        pools,
+        as_json=as_json,
+        people=lambda: output.table(
+            ("NAME", "IMAGE", "READY", "IN USE", "STATE"), rows, empty="No pools. Make one: frazil pool create"
+        ),
+    )
+
+
+@app.command()
+def show(pool: PoolName, as_json: Json = False) -> None:
+    """One pool.
+
+    \b
+    Examples:
+      frazil pool show office
+    """
+    with connect() as client:
+        found = client.pool(pool)
+    output.answer(found, as_json=as_json, people=lambda: _show(found))
+
+
+@app.command()
+def delete(pool: PoolName, wait: Wait = True, timeout: Timeout = 300, as_json: Json = False) -> None:
+    """Delete a pool and all its desktops, with what is on their disks.
+
+    \b
+    Examples:
+      frazil pool delete lab
+      frazil pool delete lab --no-wait
+    """
+    with connect() as client:
+        operation = client.delete_pool(pool)
+        if wait:
+            with output.progress(f"Deleting {pool}", quiet=as_json) as bar:
+                operation = client.wait_for_operation(
+                    operation,
+                    clock=SystemClock(),
+                    pause=pause,
+                    timeout_s=timeout,
+                    tell=lambda now: bar.tell(step=now.step, fraction=now.fraction, left_s=now.eta_s),
+                )
+    done = "is deleted" if operation.state == "done" else "is being deleted"
+    output.answer(operation, as_json=as_json, people=lambda: output.say(f"Pool {pool} {done}."))
+
+
+def grant(pool: PoolName, user: UserName, as_json: Json = False) -> None:
+    """Let a user use a pool.
+
+    \b
+    Examples:
+      frazil grant office anna
+    """
+    with connect() as client:
+        client.grant(pool, user)
+    result: dict[str, object] = {"pool": pool, "user": user, "granted": True}
+    output.answer(result, as_json=as_json, people=lambda: output.say(f"{user} may use {pool}."))
+
+
+def revoke(pool: PoolName, user: UserName, as_json: Json = False) -> None:
+    """Let a user no longer use a pool.
+
+    \b
+    Examples:
+      frazil revoke office anna
+    """
+    with connect() as client:
+        client.revoke(pool, user)
+    result: dict[str, object] = {"pool": pool, "user": user, "granted": False}
+    output.answer(result, as_json=as_json, people=lambda: output.say(f"{user} may no longer use {pool}."))
+
+
+def _state(pool: Pool) -> str:
+    if pool.deleting:
+        return "being deleted"
+    if pool.counts.failed:
+        return f"{pool.counts.failed} failed"
+    return f"{pool.counts.starting} starting" if pool.counts.starting else "well"
+
+
+def _show(pool: Pool) -> None:
+    typical = pool.typical_start_s
+    output.pairs(
+        [
+            ("Name", pool.name),
+            ("Label", pool.label),
+            ("Id", pool.id),
+            ("Image", pool.image_name),
+            ("Profile", f"{pool.profile.vcpus} vCPU, {pool.profile.memory_mib} MiB, {pool.profile.disk_gib} GiB disk"),
+            ("Desktops", f"{pool.counts.total} of at most {pool.max_desktops}; {pool.spares} kept ready"),
+            ("Now", f"{pool.counts.ready} ready, {pool.counts.assigned} in use, {pool.counts.starting} starting"),
+            ("Failed", str(pool.counts.failed) if pool.counts.failed else ""),
+            ("Memory", "" if pool.share_memory else "never shared with other desktops"),
+            *policy.pairs(pool.policy),
+            ("Note", pool.note),
+            ("Usual start", output.duration(typical) if typical is not None else "not measured yet"),
+            ("State", _state(pool)),
+        ]
+    )

@@ -1,0 +1,94 @@
+"""How a command reaches the controller, and where this person's sign-in is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from frazil.client import Client
+from frazil.model.errors import InvalidInput, Unavailable
+from frazil.settings import Settings, load
+
+CONFIG = Path("/etc/frazil/frazil.toml")
+
+
+def settings() -> Settings:
+    """This machine's settings: from $FRAZIL_CONFIG, else /etc/frazil/frazil.toml, else the defaults."""
+    return load(Path(os.environ.get("FRAZIL_CONFIG") or CONFIG))
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where and as whom a person works from afar. `ca` is a PEM file."""
+
+    url: str
+    token: SecretStr
+    ca: Path | None
+
+
+def sign_in_file(environment: Mapping[str, str]) -> Path:
+    """Where `frazil login` keeps the sign-in."""
+    base = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "/")) / ".config")
+    return Path(base) / "frazil" / "login.json"
+
+
+def save(path: Path, sign_in: SignIn) -> None:
+    """Write the sign-in for its owner's eyes only; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    text = json.dumps(
+        {
+            "url": sign_in.url,
+            "token": sign_in.token.get_secret_value(),
+            "ca": str(sign_in.ca.resolve()) if sign_in.ca else None,
+        }
+    )
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(text)
+    fresh.replace(path)
+
+
+def saved(path: Path) -> SignIn | None:
+    """The sign-in that was saved, if one was."""
+    if not path.exists():
+        return None
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return SignIn(held["url"], SecretStr(held["token"]), Path(held["ca"]) if held.get("ca") else None)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise InvalidInput(
+            f"{path} can't be read: {exc!r}.", remedy="Remove it and sign in again: frazil login"
+        ) from exc
+
+
+def connect() -> Client:
+    """The controller: $FRAZIL_URL where it is set, else this machine's own as root, else where one signed in last."""
+    environment = os.environ
+    if url := environment.get("FRAZIL_URL"):
+        token = environment.get("FRAZIL_TOKEN")
+        ca = environment.get("FRAZIL_CA")
+        return Client.remote(url, token=SecretStr(token) if token else None, ca=Path(ca) if ca else None)
+    local = settings().local_socket
+    if os.access(local, os.W_OK):
+        return Client.local(local)
+    sign_in = saved(sign_in_file(environment))
+    if sign_in is not None:
+        return Client.remote(sign_in.url, token=sign_in.token, ca=sign_in.ca)
+    if os.geteuid() == 0:
+        raise Unavailable("Frazil is not up on this machine.", remedy="Start it: frazil up")
+    raise Unavailable(
+        "No controller is known here: only root can use this machine's own, and nobody signed in to another.",
+        remedy="Use sudo, or: frazil login https://…",
+    )
+
+
+def pause(seconds: float) -> None:
+    """Let time pass between two questions to the controller."""
+    time.sleep(seconds)

@@ -1,0 +1,1 @@
+"""Virtual Desktop Controller: pools, entitlements, sessions, scheduling; REST API, portal, console."""

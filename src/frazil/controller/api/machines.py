@@ -1,0 +1,125 @@
+"""Hosts, strays, images, operations."""
+
+from __future__ import annotations
+
+from frazil.controller.api.callers import Caller, Svc
+from frazil.controller.api.endpoints import Endpoint, Permission
+from frazil.controller.api.params import Cursor, Limit
+from frazil.wire.rest import Host, Image, ImageRequest, Operation, Page, QuarantinedThing
+
+__all__ = ["ENDPOINTS"]
+
+
+async def list_hosts(caller: Caller, services: Svc, limit: Limit = 100, cursor: Cursor = None) -> Page[Host]:
+    return await services.hosts.list_for(caller, limit=limit, cursor=cursor)
+
+
+async def show_host(host: str, caller: Caller, services: Svc) -> Host:
+    return await services.hosts.show(caller, host)
+
+
+async def list_strays(caller: Caller, services: Svc) -> Page[QuarantinedThing]:
+    return await services.hosts.strays(caller)
+
+
+async def list_images(caller: Caller, services: Svc, limit: Limit = 100, cursor: Cursor = None) -> Page[Image]:
+    return await services.images.list_for(caller, limit=limit, cursor=cursor)
+
+
+async def create_image(caller: Caller, body: ImageRequest, services: Svc) -> Operation:
+    return await services.images.create(caller, body)
+
+
+async def show_image(image: str, caller: Caller, services: Svc) -> Image:
+    return await services.images.show(caller, image)
+
+
+async def retry_image(image: str, caller: Caller, services: Svc) -> Operation:
+    return await services.images.retry(caller, image)
+
+
+async def delete_image(image: str, caller: Caller, services: Svc) -> Operation:
+    return await services.images.delete(caller, image)
+
+
+async def show_operation(id: str, caller: Caller, services: Svc) -> Operation:
+    return await services.operations.show(caller, id)
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        method="GET",
+        path="/hosts",
+        permission=Permission.ADMINISTRATOR,
+        handler=list_hosts,
+        response=Page[Host],
+        summary="List hosts",
+    ),
+    Endpoint(
+        method="GET",
+        path="/hosts/{host}",
+        permission=Permission.ADMINISTRATOR,
+        handler=show_host,
+        response=Host,
+        summary="Show a host",
+    ),
+    Endpoint(
+        method="GET",
+        path="/strays",
+        permission=Permission.ADMINISTRATOR,
+        handler=list_strays,
+        response=Page[QuarantinedThing],
+        summary="List what hosts have that nobody here knows of",
+    ),
+    Endpoint(
+        method="GET",
+        path="/images",
+        permission=Permission.ADMINISTRATOR,
+        handler=list_images,
+        response=Page[Image],
+        summary="List images",
+    ),
+    Endpoint(
+        method="POST",
+        path="/images",
+        permission=Permission.ADMINISTRATOR,
+        handler=create_image,
+        status=202,
+        response=Operation,
+        summary="Build an image from a recipe, or import a file",
+    ),
+    Endpoint(
+        method="GET",
+        path="/images/{image}",
+        permission=Permission.ADMINISTRATOR,
+        handler=show_image,
+        response=Image,
+        summary="Show an image",
+    ),
+    Endpoint(
+        method="POST",
+        path="/images/{image}/retry",
+        permission=Permission.ADMINISTRATOR,
+        handler=retry_image,
+        status=202,
+        response=Operation,
+        summary="Try a failed image again",
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/images/{image}",
+        permission=Permission.ADMINISTRATOR,
+        handler=delete_image,
+        status=202,
+        response=Operation,
+        summary="Delete an image",
+    ),
+    Endpoint(
+        method="GET",
+        path="/operations/{id}",
+        permission=Permission.ADMINISTRATOR,
+        handler=show_operation,
+        response=Operation,
+        summary="Watch a slow call",
+    ),
+)

@@ -1,0 +1,149 @@
+"""The controller's process, put together: store, use cases, reconciler, and four sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from frazil.controller import internal, portal, sockets
+from frazil.controller.api import app as api_app
+from frazil.controller.api.callers import Listener, On
+from frazil.controller.hostlink import HostLinks
+from frazil.controller.identity.passwords import Passwords
+from frazil.controller.presence import Presence
+from frazil.controller.reconcile import Reconciler
+from frazil.controller.services import Context, build, forgetting
+from frazil.controller.store import Store
+from frazil.controller.store.engine import sqlite_url
+from frazil.model.clock import Clock, Ids
+from frazil.model.errors import InvalidInput
+from frazil.settings import Settings
+
+STOP_S = 5
+"""So long, requests under way may take when the process is asked to end."""
+HOST_MESSAGE_MAX_BYTES = 32 << 20
+
+log = structlog.get_logger(__name__)
+
+
+async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[], None]) -> None:
+    """Run the controller until it is cancelled. `ready` is called once all sockets are open.
+
+    Raises InvalidInput when the installation's file or the database's place is not there, Conflict when another
+    controller is running.
+    """
+    installation_id = read_installation_id(settings.installation_file)
+    async with AsyncExitStack() as stack:
+        listening = {path: _listen(stack, path) for path in _paths(settings)}
+        store = await asyncio.to_thread(Store.open, settings.database_url or _default_url(settings))
+        stack.callback(store.close)
+        passwords = Passwords()
+        stack.callback(passwords.close)
+        ctx = Context(store=store, clock=clock, ids=ids, passwords=passwords, presence=Presence(clock))
+        services = build(ctx, viewer_trust_file=settings.viewer_trust_file)
+        links = HostLinks(ctx, installation_id=installation_id, heartbeat_s=settings.heartbeat_s)
+        reconciler = Reconciler(ctx, tell_hosts=links.refresh)
+        ctx.wake = reconciler.wake
+        ctx.ask_host = links.ask
+        app = api_app.create(services)
+        portal.mount(app, services, settings)
+        apps: dict[Path, ASGIApp] = {
+            settings.public_socket: On(app, Listener.PUBLIC),
+            settings.local_socket: On(app, Listener.LOCAL),
+            settings.internal_socket: internal.create(ctx, services),
+            settings.hosts_socket: links.app(),
+        }
+        async with asyncio.TaskGroup() as tasks:
+            loops = [
+                tasks.create_task(reconciler.run()),
+                tasks.create_task(forgetting.run(ctx, days=settings.history_days)),
+            ]
+            async with _servers(tasks, apps, listening, stopping=store.changed.close):
+                log.info("controller.ready", sockets=[str(path) for path in listening])
+                ready()
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    for loop in loops:
+                        loop.cancel()
+
+
+def _paths(settings: Settings) -> tuple[Path, ...]:
+    return settings.public_socket, settings.internal_socket, settings.hosts_socket, settings.local_socket
+
+
+def _listen(stack: AsyncExitStack, path: Path) -> socket.socket:
+    made = sockets.listen(path)
+    stack.callback(path.unlink, missing_ok=True)
+    stack.callback(made.close)
+    return made
+
+
+def _default_url(settings: Settings) -> str:
+    settings.controller_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return sqlite_url(settings.controller_dir / "frazil.sqlite3")
+
+
+def read_installation_id(path: Path) -> str:
+    """Who this installation is; hosts of another one are refused."""
+    remedy = "`frazil up` makes it; check that the controller's user may read it."
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["installation_id"]
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise InvalidInput(f"The installation's file {path} can't be read: {exc}.", remedy=remedy) from exc
+    if not isinstance(found, str) or not found:
+        raise InvalidInput(f"The installation's file {path} has no installation_id.", remedy=remedy)
+    return found
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, without its signal handlers: the process is stopped by cancelling `serve`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _servers(
+    tasks: asyncio.TaskGroup,
+    apps: dict[Path, ASGIApp],
+    listening: dict[Path, socket.socket],
+    *,
+    stopping: Callable[[], None],
+) -> AsyncIterator[None]:
+    """All servers, answering inside the block. On the way out streams end and requests under way are finished."""
+    servers = []
+    running = []
+    for path, app in apps.items():
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="websockets-sansio",
+            ws_max_size=HOST_MESSAGE_MAX_BYTES,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_S,
+        )
+        server = _Server(config)
+        servers.append(server)
+        running.append(tasks.create_task(server.serve(sockets=[listening[path]])))
+    try:
+        yield
+    finally:
+        stopping()
+        for server in servers:
+            server.should_exit = True
+        # Shielded from the cancellation that brought us here; each server's own time to end is bounded.
+        await asyncio.wait(running, timeout=STOP_S + 2)

@@ -1,0 +1,278 @@
+"""The controller's end of the host link (`wire.hostlink`): a WebSocket for each server, on its own socket."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+
+import structlog
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from frazil import failpoint
+from frazil.controller import hostreports
+from frazil.controller.services.context import Context
+from frazil.controller.store import hosts
+from frazil.model.errors import FrazilError, HostError, RemoteProtocolError, Unavailable
+from frazil.wire.hostlink import (
+    PROTOCOL_MAX,
+    PROTOCOL_MIN,
+    Answer,
+    Ask,
+    Desired,
+    DesktopSeen,
+    FailureField,
+    Heartbeat,
+    Hello,
+    HostEvent,
+    ImageSeen,
+    Observed,
+    Rejected,
+    TemplateSeen,
+    ToController,
+    ToServer,
+    Welcome,
+    to_controller,
+    to_server,
+)
+
+PATH = "/hosts/v1"
+HELLO_DEADLINE_S = 10.0
+SEND_DEADLINE_S = 10.0
+CLOSE_REFUSED = 1008
+CLOSE_REPLACED = 4001
+CLOSE_TRY_AGAIN = 1013
+
+log = structlog.get_logger(__name__)
+
+
+class _Replaced(Exception):
+    """A newer connection of the same host took over."""
+
+
+class Link:
+    """One connected server. Used from the event loop only.
+
+    sent: the newest Desired that went out; what a report leaves out is judged by it.
+    """
+
+    def __init__(self, host_id: str, websocket: WebSocket) -> None:
+        self.host_id = host_id
+        self.sent: Desired | None = None
+        self.dirty = asyncio.Event()
+        self.replaced = False
+        self.questions: dict[str, asyncio.Future[Answer]] = {}
+        self._websocket = websocket
+        self._sending = asyncio.Lock()
+
+    async def send(self, message: ToServer) -> None:
+        text = to_server.dump_json(message).decode()
+        async with self._sending, asyncio.timeout(SEND_DEADLINE_S):
+            await self._websocket.send_text(text)
+
+
+class HostLinks:
+    """All connected servers."""
+
+    def __init__(self, ctx: Context, *, installation_id: str, heartbeat_s: float) -> None:
+        self._ctx = ctx
+        self._installation_id = installation_id
+        self._heartbeat_s = heartbeat_s
+        self._links: dict[str, Link] = {}
+
+    def app(self) -> Starlette:
+        return Starlette(routes=[WebSocketRoute(PATH, self.serve)])
+
+    def refresh(self) -> None:
+        """What is wanted may have changed: each link looks, and sends if so."""
+        for link in self._links.values():
+            link.dirty.set()
+
+    async def ask(self, host_id: str, *, desktop_id: str, deadline_s: float) -> bytes:
+        """A PNG of the desktop's screen. Raises HostError, or Unavailable when the host is not connected."""
+        link = self._links.get(host_id)
+        if link is None:
+            raise Unavailable("The desktop's host is not connected.", remedy="Try again when it is back.")
+        question = Ask(id=self._ctx.ids.new_id(), method="screenshot", desktop_id=desktop_id, deadline_s=deadline_s)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        link.questions[question.id] = future
+        try:
+            async with asyncio.timeout(deadline_s):
+                await link.send(question)
+                answer = await future
+        except (TimeoutError, WebSocketDisconnect, RuntimeError) as exc:
+            raise Unavailable(
+                f"The desktop's host did not answer within {deadline_s:.0f} s.", remedy="Try again."
+            ) from exc
+        finally:
+            link.questions.pop(question.id, None)
+        if answer.failure is not None:
+            raise HostError(answer.failure.text, remedy=answer.failure.remedy)
+        try:
+            return base64.b64decode(answer.png_base64 or "", validate=True)
+        except binascii.Error as exc:
+            raise HostError("The host sent a picture that can't be read.", remedy="Try again.") from exc
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """One connection, from its hello to its end."""
+        await websocket.accept()
+        try:
+            async with asyncio.timeout(HELLO_DEADLINE_S):
+                hello = await _receive(websocket)
+        except (TimeoutError, WebSocketDisconnect, RemoteProtocolError) as exc:
+            log.warning("host.no-hello", reason=type(exc).__name__)
+            await _close(websocket, CLOSE_TRY_AGAIN)
+            return
+        refusal = self._refusal(hello)
+        if refusal is not None or not isinstance(hello, Hello):
+            failure = refusal or FailureField(code="protocol-error", text="The first message was not a hello.")
+            log.warning("host.rejected", code=failure.code, text=failure.text)
+            try:
+                async with asyncio.timeout(SEND_DEADLINE_S):
+                    await websocket.send_text(to_server.dump_json(Rejected(failure=failure)).decode())
+            except (WebSocketDisconnect, RuntimeError, TimeoutError):
+                log.info("host.left-before-answer", code=failure.code)
+            await _close(websocket, CLOSE_REFUSED)
+            return
+        link = Link(hello.host_id, websocket)
+        try:
+            await self._welcome(link, hello)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send_desired(link))
+                tasks.create_task(self._read(link, websocket))
+        except* (WebSocketDisconnect, TimeoutError, RuntimeError):
+            log.info("host.link-lost", host=link.host_id)
+        except* _Replaced:
+            log.info("host.link-replaced", host=link.host_id)
+            await _close(websocket, CLOSE_REPLACED)
+        except* FrazilError as group:
+            log.error("host.link-failed", host=link.host_id, reasons=[str(exc) for exc in group.exceptions])
+            await _close(websocket, CLOSE_TRY_AGAIN)
+        finally:
+            if self._links.get(link.host_id) is link:
+                del self._links[link.host_id]
+            for future in link.questions.values():
+                if not future.done():
+                    future.set_exception(WebSocketDisconnect(1001))
+            self._ctx.wake()
+
+    def _refusal(self, hello: ToController | None) -> FailureField | None:
+        if not isinstance(hello, Hello):
+            return None
+        if hello.installation_id != self._installation_id:
+            return FailureField(
+                code="wrong-installation",
+                text=f"The server on {hello.host_name} belongs to another installation.",
+                remedy="Give it this installation's file, installation.json, or point it at its own controller.",
+            )
+        if hello.protocol_min > PROTOCOL_MAX or hello.protocol_max < PROTOCOL_MIN:
+            return FailureField(
+                code="wrong-protocol",
+                text=f"The server on {hello.host_name} speaks versions {hello.protocol_min} to {hello.protocol_max} "
+                f"of the host link, this controller {PROTOCOL_MIN} to {PROTOCOL_MAX}.",
+                remedy="Bring the older of the two up to date.",
+            )
+        return None
+
+    async def _welcome(self, link: Link, hello: Hello) -> None:
+        now = self._ctx.clock.now()
+        await self._ctx.store.write(
+            lambda tx: hosts.hello(
+                tx,
+                id=hello.host_id,
+                name=hello.host_name,
+                version=hello.version,
+                capabilities=hello.capabilities,
+                now=now,
+            )
+        )
+        earlier = self._links.get(link.host_id)
+        if earlier is not None:
+            earlier.replaced = True
+            earlier.dirty.set()
+        self._links[link.host_id] = link
+        link.dirty.set()
+        self._ctx.presence.heard(link.host_id)
+        protocol = min(PROTOCOL_MAX, hello.protocol_max)
+        await link.send(Welcome(protocol=protocol, heartbeat_s=self._heartbeat_s))
+        log.info("host.connected", host=link.host_id, name=hello.host_name, version=hello.version)
+        self._ctx.wake()
+
+    async def _send_desired(self, link: Link) -> None:
+        """Send the whole of what is wanted when it differs from what was sent; several changes become one."""
+        while True:
+            await link.dirty.wait()
+            if link.replaced:
+                raise _Replaced
+            link.dirty.clear()
+            sent = link.sent
+            desired = await self._ctx.store.read(lambda tx: hostreports.desired(tx, link.host_id))
+            if sent is not None and sent == desired.model_copy(update={"generation": sent.generation}):
+                continue
+            generation = await self._ctx.store.write(lambda tx: hosts.next_generation(tx, link.host_id))
+            # What is named as sent before it is: a report about it can't come earlier.
+            link.sent = desired.model_copy(update={"generation": generation})
+            await link.send(link.sent)
+            failpoint.reach("controller.sent")
+
+    async def _read(self, link: Link, websocket: WebSocket) -> None:
+        while True:
+            message = await _receive(websocket)
+            if message is None:
+                continue
+            load = message.load if isinstance(message, Observed | Heartbeat) else None
+            # Whoever waits for room is looked at again as soon as a host says how much it has.
+            waits = load is not None and bool(self._ctx.words.waiting or self._ctx.words.notes)
+            if self._ctx.presence.heard(link.host_id, load) or waits:
+                self._ctx.wake()
+            await self._take(link, message)
+
+    async def _take(self, link: Link, message: ToController) -> None:
+        ctx, host_id = self._ctx, link.host_id
+        match message:
+            case TemplateSeen(template=template):
+                ctx.presence.saw_template(host_id, template)
+            case Answer():
+                future = link.questions.get(message.id)
+                if future is not None and not future.done():
+                    future.set_result(message)
+                return
+            case Heartbeat() | Hello():
+                return
+            case Observed():
+                sent = link.sent
+                ctx.presence.saw_templates(host_id, message.templates)
+                await ctx.store.write(lambda tx: hostreports.observed(ctx, tx, host_id, message, sent=sent))
+            case DesktopSeen(desktop=desktop):
+                await ctx.store.write(lambda tx: hostreports.desktop_seen(ctx, tx, host_id, desktop))
+            case ImageSeen(image=image):
+                await ctx.store.write(lambda tx: hostreports.image_seen(ctx, tx, host_id, image))
+            case HostEvent():
+                await ctx.store.write(lambda tx: hostreports.event(ctx, tx, message))
+                return
+        failpoint.reach("controller.observed")
+        ctx.wake()
+
+
+async def _receive(websocket: WebSocket) -> ToController | None:
+    """The next message; None for one of a kind that this version does not know."""
+    text = await websocket.receive_text()
+    try:
+        return to_controller.validate_json(text)
+    except ValidationError as exc:
+        if all(error["type"] == "union_tag_invalid" for error in exc.errors()):
+            log.warning("host.unknown-message", reason=str(exc.errors()[0].get("ctx")))
+            return None
+        raise RemoteProtocolError(f"The server sent a message that can't be read: {exc.errors()[0]['msg']}.") from exc
+
+
+async def _close(websocket: WebSocket, code: int) -> None:
+    if websocket.application_state is WebSocketState.CONNECTED:
+        try:
+            async with asyncio.timeout(SEND_DEADLINE_S):
+                await websocket.close(code)
+        except (RuntimeError, WebSocketDisconnect, TimeoutError):
+            log.debug("host.closed-already")

@@ -1,0 +1,5 @@
+"""Who is calling: passwords, logins, API tokens, throttling. `Identity` is what the rest of the controller sees."""
+
+from frazil.controller.identity.identity import LOCAL_ROOT, Identity
+
+__all__ = ["LOCAL_ROOT", "Identity"]

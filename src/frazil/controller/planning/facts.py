@@ -1,0 +1,125 @@
+"""What planning looks at: one moment of the whole installation, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from frazil.model.desktop import Failure, Phase, Seen, Wanted, phase
+from frazil.model.room import Cost, Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """`up` takes new desktops; `silent` means that what is on it is unknown.
+
+    memory_available_mib: as the host last said; None when it has not said yet.
+    images_ready: ids of the images that it can start desktops from.
+    room: what it has left for desktops after all that are in `counted`; None when it has not reckoned that.
+    fork_costs: what it reckons one more fork to cost, by kind (`fork_kind`). pressure: why it starts nothing now.
+    """
+
+    id: str
+    name: str
+    up: bool
+    silent: bool
+    memory_available_mib: int | None
+    images_ready: frozenset[str]
+    room: Room | None = None
+    counted: frozenset[str] = frozenset()
+    fork_costs: Mapping[str, Cost] = field(default_factory=dict)
+    pressure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFacts:
+    """fork_kind: image and hardware of the template that its desktops are forked from; None when they boot.
+
+    last_start_at: when one of its desktops was last measured to have become ready.
+    """
+
+    id: str
+    name: str
+    image_id: str
+    memory_mib: int
+    spares: int
+    max_desktops: int
+    deleting: bool
+    changed_at: datetime
+    last_start_at: datetime | None = None
+    pause_after: timedelta | None = None
+    fork_kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesktopFacts:
+    """`announced`: the phase last written to its history; `measured_attempt`: the last whose start was timed.
+
+    started_at: when its host last started it. idle_since: since when nobody looks at it; None while someone does.
+    """
+
+    id: str
+    name: str
+    pool_id: str
+    image_id: str
+    memory_mib: int
+    host_id: str | None
+    assigned: bool
+    wanted: Wanted
+    seen: Seen | None
+    failed_at: datetime | None
+    announced: Phase
+    measured_attempt: int
+    created_at: datetime
+    started_at: datetime | None = None
+    idle_since: datetime | None = None
+    fork_kind: str | None = None
+
+    def phase(self, hosts: dict[str, HostFacts]) -> Phase:
+        return phase(self.wanted, self.seen, host_silent=self.host_silent(hosts))
+
+    def host_silent(self, hosts: dict[str, HostFacts]) -> bool:
+        host = hosts.get(self.host_id) if self.host_id is not None else None
+        return host is not None and host.silent
+
+    @property
+    def fresh_seen(self) -> Seen | None:
+        seen = self.seen
+        if seen is None or (seen.epoch, seen.attempt) != (self.wanted.epoch, self.wanted.attempt):
+            return None
+        return seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """`on_hosts`: (state, failure) by host, of the newest attempt only; a host that is not named has said nothing.
+
+    ever_on: hosts that have said anything about the image, in whichever attempt.
+    """
+
+    id: str
+    name: str
+    wanted_absent: bool
+    on_hosts: dict[str, tuple[str, Failure | None]]
+    ever_on: frozenset[str]
+    used_by_desktops: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationFacts:
+    """A running operation."""
+
+    id: str
+    kind: str
+    target_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    now: datetime
+    hosts: dict[str, HostFacts] = field(default_factory=dict)
+    pools: tuple[PoolFacts, ...] = ()
+    desktops: tuple[DesktopFacts, ...] = ()
+    images: tuple[ImageFacts, ...] = ()
+    operations: tuple[OperationFacts, ...] = ()

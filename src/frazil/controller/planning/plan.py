@@ -1,0 +1,122 @@
+"""The one decision function: from one moment of the installation to what is to be done about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from frazil.controller.planning import images, lifecycle, spares
+from frazil.controller.planning.actions import (
+    Action,
+    Announce,
+    Fail,
+    MakeSpare,
+    Pause,
+    Place,
+    Plan,
+    RemoveDesktop,
+    RemovePool,
+    StartAgain,
+    WantAbsent,
+)
+from frazil.controller.planning.facts import DesktopFacts, Facts, PoolFacts
+from frazil.controller.planning.placement import Choice, Need, Rooms
+from frazil.model.desktop import Phase, Power
+
+
+def plan(facts: Facts) -> Plan:
+    """What to do now. Carrying it out and planning again ends, if nothing else happens, in an empty plan."""
+    return _Planner(facts).plan()
+
+
+class _Planner:
+    """One run: gathers actions and words as it goes over the facts."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._actions: list[Action] = []
+        self._waiting: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
+        self._dues: list[datetime] = []
+        self._image_names = {image.id: image.name for image in facts.images}
+        self._rooms = Rooms(facts.hosts.values(), facts.desktops)
+        self._pause_after = {pool.id: pool.pause_after for pool in facts.pools}
+
+    def plan(self) -> Plan:
+        facts = self._facts
+        phases = {desktop.id: desktop.phase(facts.hosts) for desktop in facts.desktops}
+        for desktop in facts.desktops:
+            self._one(desktop, phases[desktop.id])
+        for pool in facts.pools:
+            mine = [(desktop, phases[desktop.id]) for desktop in facts.desktops if desktop.pool_id == pool.id]
+            if pool.deleting:
+                self._delete_pool(pool.id, [desktop for desktop, _ in mine])
+                continue
+            need = spares.need(pool, mine, now=facts.now)
+            self._actions.extend(
+                WantAbsent(id, "It is a spare that the pool no longer needs.", spare=True) for id in need.surplus
+            )
+            if need.due is not None:
+                self._dues.append(need.due)
+            if need.note:
+                self._notes[pool.id] = need.note
+            self._make(pool, need.make)
+        self._actions.extend(images.plan_images(facts))
+        self._actions.extend(images.plan_operations(facts))
+        due_in_s = max(0.0, (min(self._dues) - facts.now).total_seconds()) if self._dues else None
+        return Plan(actions=tuple(self._actions), waiting=self._waiting, notes=self._notes, due_in_s=due_in_s)
+
+    def _choose(self, image_id: str, memory_mib: int, fork_kind: str | None) -> Choice:
+        name = self._image_names.get(image_id, image_id)
+        return self._rooms.choose(Need(image_id=image_id, image_name=name, memory_mib=memory_mib, fork_kind=fork_kind))
+
+    def _one(self, desktop: DesktopFacts, phase: Phase) -> None:
+        if phase is Phase.GONE:
+            self._actions.append(RemoveDesktop(desktop.id))
+            return
+        if phase is not desktop.announced:
+            seconds = lifecycle.start_seconds(desktop, phase)
+            again = lifecycle.on_its_way_again(desktop, phase)
+            self._actions.append(Announce(desktop.id, desktop.announced, phase, seconds, again))
+        if lifecycle.lost_while_paused(desktop.wanted, desktop.fresh_seen, phase):
+            self._actions.append(StartAgain(desktop.id))
+            return
+        host_id = None
+        if phase is Phase.WAITING:
+            choice = self._choose(desktop.image_id, desktop.memory_mib, desktop.fork_kind)
+            host_id = choice.host_id
+            if host_id is None:
+                self._waiting[desktop.id] = choice.reason
+        failure = lifecycle.failure_of(
+            desktop,
+            phase,
+            hosts=self._facts.hosts,
+            now=self._facts.now,
+            waiting_because=self._waiting.get(desktop.id, ""),
+        )
+        if failure is not None:
+            self._actions.append(Fail(desktop.id, desktop.wanted.attempt, failure))
+            return
+        if host_id is not None:
+            self._actions.append(Place(desktop.id, host_id))
+        due = lifecycle.deadline(desktop, phase)
+        pause_at = lifecycle.pause_at(desktop, phase, self._pause_after.get(desktop.pool_id))
+        if pause_at is not None and pause_at <= self._facts.now:
+            self._actions.append(Pause(desktop.id))
+            pause_at = None
+        self._dues.extend(at for at in (due, pause_at) if at is not None)
+
+    def _make(self, pool: PoolFacts, count: int) -> None:
+        """Make so many spares as have a place now: a spare that waits for a host would only fail."""
+        for _ in range(count):
+            choice = self._choose(pool.image_id, pool.memory_mib, pool.fork_kind)
+            if choice.host_id is None:
+                self._notes[pool.id] = f"Spares are wanted, but none can be placed. {choice.reason}"
+                return
+            self._actions.append(MakeSpare(pool.id))
+
+    def _delete_pool(self, pool_id: str, desktops: list[DesktopFacts]) -> None:
+        if not desktops:
+            self._actions.append(RemovePool(pool_id))
+        for desktop in desktops:
+            if desktop.wanted.power is not Power.ABSENT:
+                self._actions.append(WantAbsent(desktop.id, "Its pool is being deleted."))

@@ -1,0 +1,38 @@
+"""Hosts, and what is in quarantine on them."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from frazil.controller.portal.dispatch import Access, Call, Entry, Portal
+from frazil.controller.portal.paging import every
+from frazil.controller.portal.views import HostsView, HostView
+
+
+class Hosts:
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self._services = portal.services
+
+    def entries(self) -> list[Entry]:
+        return [
+            Entry("GET", "/console/hosts", Access.ADMINISTRATOR, self.index),
+            Entry("GET", "/console/hosts/{host}", Access.ADMINISTRATOR, self.show),
+        ]
+
+    async def index(self, call: Call) -> Response:
+        hosts = await every(lambda cursor: self._services.hosts.list_for(call.identity, cursor=cursor))
+        strays = (await self._services.hosts.strays(call.identity)).items
+        return self._portal.page(call, "console/hosts", HostsView(hosts=hosts, strays=strays), has_live=True)
+
+    async def show(self, call: Call) -> Response:
+        services = self._services
+        host = await services.hosts.show(call.identity, call.ref("host"))
+        desktops = await every(lambda cursor: services.desktops.list_for(call.identity, cursor=cursor, limit=500))
+        strays = (await services.hosts.strays(call.identity)).items
+        view = HostView(
+            host=host,
+            desktops=[desktop for desktop in desktops if desktop.host_id == host.id],
+            strays=[stray for stray in strays if stray.host_id == host.id],
+        )
+        return self._portal.page(call, "console/host", view)

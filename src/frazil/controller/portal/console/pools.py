@@ -1,0 +1,130 @@
+"""Pools: make, look at, change, say who may use them, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.responses import Response
+
+from frazil.controller.api.problems import status_of
+from frazil.controller.portal.capacity import room
+from frazil.controller.portal.dispatch import Access, Call, Entry, Portal
+from frazil.controller.portal.forms import WrongForm, read, version_read
+from frazil.controller.portal.paging import every
+from frazil.controller.portal.policy_form import policy_of
+from frazil.controller.portal.views import Form, NewPoolView, PoolsView, PoolView
+from frazil.model.errors import FrazilError
+from frazil.wire.rest import PoolChange, PoolRequest
+
+_PROFILE = ("vcpus", "memory_mib", "disk_gib")
+_SIZE = ("label", "spares", "max_desktops", "start_deadline_s", "share_memory")
+
+
+class Pools:
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self._services = portal.services
+
+    def entries(self) -> list[Entry]:
+        administrator = Access.ADMINISTRATOR
+        return [
+            Entry("GET", "/console/pools", administrator, self.index),
+            Entry("GET", "/console/pools/new", administrator, self.new),
+            Entry("POST", "/console/pools/new", administrator, self.make),
+            Entry("GET", "/console/pools/{pool}", administrator, self.show),
+            Entry("POST", "/console/pools/{pool}/change", administrator, self.change),
+            Entry("POST", "/console/pools/{pool}/policy", administrator, self.policy),
+            Entry("POST", "/console/pools/{pool}/grant", administrator, self.grant),
+            Entry("POST", "/console/pools/{pool}/revoke", administrator, self.revoke),
+            Entry("POST", "/console/pools/{pool}/delete", administrator, self.delete),
+        ]
+
+    async def index(self, call: Call) -> Response:
+        pools = await every(lambda cursor: self._services.pools.list_for(call.identity, cursor=cursor))
+        pools.sort(key=lambda pool: pool.label.casefold())
+        return self._portal.page(call, "console/pools", PoolsView(pools=pools), has_live=True)
+
+    async def new(self, call: Call) -> Response:
+        return await self._new(call, Form(values={"image": call.request.query_params.get("image", "")}))
+
+    async def _new(self, call: Call, form: Form, error: FrazilError | None = None) -> Response:
+        images = await every(lambda cursor: self._services.images.list_for(call.identity, cursor=cursor))
+        ready = sorted((i for i in images if i.state == "ready"), key=lambda i: (i.name, -i.version))
+        trouble = self._portal.trouble(call, error) if error is not None else None
+        status = status_of(error) if error is not None else 422 if form.wrong else 200
+        view = NewPoolView(images=ready, form=form)
+        return self._portal.page(call, "console/pool-new", view, trouble=trouble, status=status)
+
+    async def make(self, call: Call) -> Response:
+        form = call.form
+        try:
+            profile = {name: form[name] for name in _PROFILE if form.get(name)}
+            asked: dict[str, object] = {name: form.get(name, "") for name in ("name", "image", "start", *_SIZE)}
+            passes = policy_of(form, call.reader)
+            request = read(PoolRequest, asked | {"profile": profile, "policy": passes}, call.reader)
+            pool = await self._services.pools.create(call.identity, request)
+        except WrongForm as exc:
+            return await self._new(call, call.typed(exc.wrong))
+        except FrazilError as exc:
+            return await self._new(call, call.typed(), exc)
+        return self._portal.see(f"/console/pools/{pool.id}", did="pool-made")
+
+    async def show(self, call: Call) -> Response:
+        return await self._show(call)
+
+    async def _show(self, call: Call, *, form: Form | None = None, error: FrazilError | None = None) -> Response:
+        who, services = call.identity, self._services
+        pool = await services.pools.show(who, call.ref("pool"))
+        hosts = await every(lambda cursor: services.hosts.list_for(who, cursor=cursor))
+        entitled = await every(lambda cursor: services.entitlements.list_for(who, pool=pool.id, cursor=cursor))
+        users = await every(lambda cursor: services.people.list_for(who, cursor=cursor))
+        have = {entitlement.user_id for entitlement in entitled}
+        view = PoolView(
+            pool=pool,
+            room=room(pool, hosts),
+            entitlements=sorted(entitled, key=lambda e: e.user_name),
+            others=sorted((user for user in users if user.id not in have), key=lambda user: user.name),
+            form=form or Form(),
+        )
+        trouble = self._portal.trouble(call, error) if error is not None else None
+        status = status_of(error) if error is not None else 422 if form else 200
+        return self._portal.page(call, "console/pool", view, trouble=trouble, status=status, has_live=True)
+
+    async def change(self, call: Call) -> Response:
+        return await self._change(call, lambda: read(PoolChange, {n: call.form.get(n, "") for n in _SIZE}, call.reader))
+
+    async def policy(self, call: Call) -> Response:
+        return await self._change(
+            call, lambda: PoolChange(policy=policy_of(call.form, call.reader)), did="policy-changed"
+        )
+
+    async def _change(self, call: Call, asked: Callable[[], PoolChange], *, did: str = "pool-changed") -> Response:
+        try:
+            version = version_read(call.form)
+            await self._services.pools.change(call.identity, call.ref("pool"), asked(), if_match=version)
+        except WrongForm as exc:
+            return await self._show(call, form=call.typed(exc.wrong))
+        except FrazilError as exc:
+            return await self._show(call, error=exc)
+        return self._portal.see(f"/console/pools/{call.ref('pool')}", did=did)
+
+    async def grant(self, call: Call) -> Response:
+        try:
+            await self._services.entitlements.grant(call.identity, call.ref("pool"), call.form.get("user", ""))
+        except FrazilError as exc:
+            return await self._show(call, error=exc)
+        return self._portal.see(f"/console/pools/{call.ref('pool')}", did="granted")
+
+    async def revoke(self, call: Call) -> Response:
+        try:
+            await self._services.entitlements.revoke(call.identity, call.ref("pool"), call.form.get("user", ""))
+        except FrazilError as exc:
+            return await self._show(call, error=exc)
+        return self._portal.see(f"/console/pools/{call.ref('pool')}", did="revoked")
+
+    async def delete(self, call: Call) -> Response:
+        try:
+            await self._services.pools.delete(call.identity, call.ref("pool"))
+        except FrazilError as exc:
+            return await self._show(call, error=exc)
+        return self._portal.see("/console/pools", did="pool-deleted")

@@ -1,0 +1,30 @@
+"""What a form has just done, said on the page that follows it. The address carries a code, never words."""
+
+from __future__ import annotations
+
+from frazil.controller.portal.marking import N_
+
+DID: dict[str, str] = {
+    "desktop-start": N_("The desktop is being started."),
+    "desktop-stop": N_("The desktop's power is being cut."),
+    "desktop-shutdown": N_("The desktop was asked to shut down."),
+    "desktop-pause": N_("The desktop is being paused."),
+    "desktop-retry": N_("The desktop is being started once more."),
+    "desktop-delete": N_("The desktop is being deleted."),
+    "granted": N_("They may use the pool from now on."),
+    "revoked": N_("They may not use the pool any more."),
+    "image-building": N_("The image is being built. This takes some minutes."),
+    "image-importing": N_("The file is being imported."),
+    "image-retry": N_("The image is being made once more."),
+    "image-deleted": N_("The image is being deleted."),
+    "password": N_("The password was changed."),
+    "pool-made": N_("The pool was made. Say now who may use it."),
+    "pool-changed": N_("The pool was changed."),
+    "pool-deleted": N_("The pool is being deleted; its desktops go first."),
+    "policy-changed": N_("What may pass was changed, for open sessions too."),
+    "session-of-other-ended": N_("The session was ended, and its desktop given back."),
+    "session-ended": N_("The desktop was given back."),
+    "token-deleted": N_("The token was deleted."),
+    "user-added": N_("The user was added."),
+    "user-deleted": N_("The user was deleted."),
+}

@@ -1,0 +1,229 @@
+"""Sentences that other parts of Frazil say in English, known here so that they can be read in other languages.
+
+A step, a reason or an event comes as one English sentence, with names and numbers in it. `Sayings` finds the pattern
+that it was made from and fills in the translated one. What is not known is shown as it came, and marked as English.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from frazil.controller.portal.marking import N_
+from frazil.controller.portal.reader import Reader
+
+SAYINGS: tuple[str, ...] = (
+    # frazil.server.desktops: what a host does with a desktop
+    N_("Booting"),
+    N_("Ending what an earlier attempt left"),
+    N_("Ending what crashed"),
+    N_("Pausing"),
+    N_("Removing its disk"),
+    N_("Removing the disk of an earlier attempt"),
+    N_("Resuming"),
+    N_("Shutting down"),
+    N_("Starting"),
+    N_("Starting again: it had stopped by itself"),
+    N_("Stopping"),
+    N_("Stopping: the guest did not shut down by itself"),
+    N_("Waiting for its desktop to appear"),
+    N_("Waiting for its image to be on this host"),
+    N_("Waiting for its turn to start"),
+    N_("Giving it an identity of its own"),
+    N_("Signing the person on"),
+    N_("Opening the person's session"),
+    N_("Preparing its template, once for all desktops of its kind: %(step)s"),
+    N_("The desktop could not be forked and boots. %(why)s"),
+    # frazil.server.templates: what a host does with a template
+    N_("Booting it once"),
+    N_("Warming it up"),
+    N_("Letting it come to rest"),
+    N_("Freezing it"),
+    N_("Trying it"),
+    N_("Its template is next"),
+    N_("Waiting for its turn to boot"),
+    N_("This host's disk is short of room, and this template was used least. Free disk space there."),
+    N_("The template of %(image)s was removed: its %(mib)s MiB of disk are needed for %(reason)s."),
+    # frazil.server.images: what a host does with an image
+    N_("Checking"),
+    N_("Converting"),
+    N_("Copying"),
+    N_("Fetching packages"),
+    N_("Making the base system"),
+    N_("Making the desktop"),
+    N_("Preparing kernel and initial RAM disk"),
+    N_("Reading the package lists"),
+    N_("Setting up packages"),
+    N_("Taking the checksum"),
+    N_("Unpacking packages"),
+    N_("Writing the disk image"),
+    N_("Writing the file system"),
+    # frazil.controller: why a desktop is not ready
+    N_("It is about to be placed on a host."),
+    N_("It is paused: it keeps its memory and uses no processor time. Opening it wakes it."),
+    N_("It was asked to shut down."),
+    N_("It is being stopped."),
+    N_("It was stopped and is not wanted running. Start it to use it."),
+    N_("Its host is deleting it."),
+    N_("Its host is pausing it."),
+    N_("Its host is starting it."),
+    N_(
+        "Its host has not been heard from, so nothing is known about it now; it may well be running. "
+        "It is left alone until the host is back."
+    ),
+    N_("No host has ever connected to this controller."),
+    N_("No host is connected now; its server may be starting or stopped."),
+    N_("The connected hosts have not said yet how much memory they have left."),
+    N_("The image %(image)s is not ready on any connected host yet."),
+    N_("No host has enough memory left: %(needed)s MiB are needed, the roomiest has %(left)s MiB."),
+    N_("No host has enough disk left: %(needed)s MiB are needed, the roomiest has %(left)s MiB."),
+    N_("No host can take another desktop: each has as many as its processors are reckoned to bear."),
+    N_("The memory set aside for desktops is used: %(needed)s MiB are needed, %(left)s MiB are left."),
+    # frazil.server.density: why a host starts nothing now, and how equal memory is merged
+    N_(
+        "This host is short of memory: %(left)s MiB are left, and nothing is started below %(least)s MiB. "
+        "The desktops that run go on."
+    ),
+    N_(
+        "This host is short of memory: its programs waited for memory in %(share)s of 100 seconds. "
+        "The desktops that run go on."
+    ),
+    N_("Equal memory of desktops is being looked for and merged."),
+    N_("Equal memory of desktops is merged; it is looked for again when they have written more."),
+    N_("Equal memory is not merged: it is switched off in the settings."),
+    N_("Equal memory is not merged: this host's kernel does not offer it (KSM)."),
+    N_("Equal memory is not merged: the kernel refuses it (%(why)s)."),
+    N_("Equal memory is merged by another program of this host (%(program)s); Frazil leaves it alone."),
+    N_("Equal memory is merged as this host's administrator set it; Frazil leaves it alone."),
+    # frazil.controller: why a pool makes no more desktops
+    N_("A spare desktop failed; the next one is made in %(seconds)s s."),
+    N_("The pool has all of its %(number)s desktops: there is no room for spares."),
+    N_(
+        "The newest %(number)s spare desktops failed one after the other, so no more are made. The last one, %(name)s, "
+        "said: %(reason)s Retry or delete a failed desktop, or change the pool, and it goes on."
+    ),
+    # frazil.controller: events
+    N_("It is being deleted. %(reason)s"),
+    N_("It was placed on the host %(host)s."),
+    N_("The desktop %(name)s is gone, with its disk."),
+    N_("The host %(name)s has fallen silent."),
+    N_("The host %(name)s is connected."),
+    N_("Being deleted"),
+    N_("Paused"),
+    N_("Ready"),
+    N_("Stopped"),
+    N_("Unknown"),
+    N_("Waiting for a place on a host"),
+    N_("%(name)s may no longer use the pool %(pool)s."),
+    N_("%(name)s may use the pool %(pool)s."),
+    N_("%(name)s signed in."),
+    N_("%(name)s signed out."),
+    N_("%(name)s was given the desktop %(desktop)s."),
+    N_("A ticket was refused: it was wrong, used before, or too old."),
+    N_("A link was refused. %(step)s"),
+    N_("%(number)s links were refused. %(step)s"),
+    # frazil.gateway: why it refused a link
+    N_("There is no main link yet."),
+    N_("The ticket is not the one that opened this session."),
+    N_("The connection id is not that of this session's main link."),
+    N_("The encrypted password was not made with this server's key."),
+    N_("A viewer connected."),
+    N_("A viewer disconnected."),
+    N_("An API token was deleted."),
+    N_("An API token was made: %(token)s."),
+    N_("The administrator %(name)s was added."),
+    N_("The desktop %(name)s is asked to shut down."),
+    N_("The desktop %(name)s is being deleted."),
+    N_("The desktop %(name)s is tried again."),
+    N_("The desktop %(name)s is wanted paused."),
+    N_("The desktop %(name)s is wanted running."),
+    N_("The desktop %(name)s is wanted stopped at once."),
+    N_("The desktop %(name)s was asked for."),
+    N_("The image %(name)s is tried again."),
+    N_("The name or the password was wrong."),
+    N_("The password of %(name)s was changed."),
+    N_("The pool %(name)s is being deleted."),
+    N_("The pool %(name)s was created."),
+    N_("The session ended. An administrator ended it."),
+    N_("The session ended. The desktop was deleted."),
+    N_("The session ended. The person left."),
+    N_("The session ended. The person signed out in the desktop."),
+    N_("The session ended. The user was deleted."),
+    N_("The user %(name)s was added."),
+    N_("The user %(name)s was deleted."),
+    N_("What may pass for %(name)s was changed. Forbidden: %(things)s."),
+    N_("What may pass for %(name)s was changed. Nothing is forbidden."),
+    N_("What may pass in the pool %(name)s was changed. Forbidden: %(things)s."),
+    N_("What may pass in the pool %(name)s was changed. Nothing is forbidden."),
+    # frazil.model.policy: what a policy forbids
+    N_("copying into the desktop"),
+    N_("copying out of the desktop"),
+    N_("copying text"),
+    N_("copying images"),
+    N_("copies over %(kib)s KiB"),
+    N_("files into the desktop"),
+    N_("shared folders"),
+    N_("USB devices"),
+    N_("some USB devices"),
+    N_("sound"),
+    N_("the microphone"),
+    N_("Version %(version)s of the image %(name)s is being deleted."),
+    N_("Version %(version)s of the image %(name)s was asked for."),
+)
+_NOW = " Now: "
+_AFTER = " after "
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence for the reader; `english` when it could not be translated."""
+
+    text: str
+    english: bool
+
+
+def said(text: str, reader: Reader) -> Said:
+    """`text` in the reader's language, where it is known."""
+    if reader.language.code == "en":
+        return Said(text, False)
+    # "Its host is starting it. Now: Booting." is two sayings.
+    first, now, step = text.partition(_NOW)
+    if now:
+        begin, rest = said(first, reader), said(step.removesuffix("."), reader)
+        joined = f"{begin.text} {reader.gettext('Now:')} {rest.text}."
+        return Said(joined, begin.english or rest.english)
+    known = _known(text, reader)
+    if known is None and text.endswith("."):
+        # A change of phase is its word, and how long it took where that was measured: "Ready after 41.9 s."
+        word, after, seconds = text[:-1].partition(_AFTER)
+        known = _known(word, reader)
+        if known is not None and after:
+            known = reader.gettext("%(word)s after %(time)s.") % {"word": known, "time": seconds}
+        elif known is not None:
+            known += "."
+    return Said(text, bool(text)) if known is None else Said(known, False)
+
+
+def _known(text: str, reader: Reader) -> str | None:
+    for pattern, message in _patterns():
+        found = pattern.fullmatch(text)
+        if found:
+            gaps = found.groupdict()
+            if "step" in gaps:  # a saying within a saying
+                gaps["step"] = _known(gaps["step"], reader) or gaps["step"]
+            if "things" in gaps:
+                gaps["things"] = "; ".join(_known(thing, reader) or thing for thing in gaps["things"].split("; "))
+            return reader.gettext(message) % gaps
+    return None
+
+
+@cache
+def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
+    """`SAYINGS` as patterns; those without gaps first, so that a gap never swallows a saying of its own."""
+    ordered = sorted(SAYINGS, key=lambda message: message.count("%("))
+    return [
+        (re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.{1,600}?)", re.escape(message))), message)
+        for message in ordered
+    ]

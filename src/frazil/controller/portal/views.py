@@ -1,0 +1,276 @@
+"""What each page shows, as values: the one thing that a template reads besides its frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from frazil.controller.portal.capacity import Room
+from frazil.controller.portal.reader import Language, Reader
+from frazil.controller.portal.words import OUTCOMES, PHASES, Trouble, Words
+from frazil.model.desktop import Phase
+from frazil.wire.policy import PolicyField
+from frazil.wire.rest import (
+    ApiToken,
+    Desktop,
+    Entitlement,
+    Event,
+    Host,
+    Image,
+    NewApiToken,
+    Pool,
+    QuarantinedThing,
+    Session,
+    User,
+)
+
+Option = tuple[str, str]
+"""A choice in a form: its value and what people read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who is signed in, as the frame shows it."""
+
+    user_id: str | None
+    name: str
+    administrator: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What is around every page. `here` is the page's own path and query, `origin` how people reach this
+    installation; `did` tells what a form has just done."""
+
+    reader: Reader
+    words: Words
+    languages: Sequence[Language]
+    person: Person | None
+    csrf: str
+    here: str
+    path: str
+    origin: str
+    did: str = ""
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What was typed into a form and what is wrong with it, by field."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    wrong: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupView:
+    token: str
+    form: Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInView:
+    next: str
+    form: Form
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageView:
+    """A page of words only: not found, refused, unavailable."""
+
+    trouble: Trouble
+    back: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One pool on the portal, with the reader's session in it where there is one."""
+
+    pool: Pool
+    session: Session | None
+
+    @property
+    def desktop(self) -> Desktop | None:
+        return self.session.desktop if self.session else None
+
+    @property
+    def phase(self) -> Phase | None:
+        return self.session.desktop.phase if self.session else None
+
+    @property
+    def has_picture(self) -> bool:
+        return self.phase in (Phase.READY, Phase.PAUSED, Phase.STARTING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeView:
+    """`direct` is whether a single desktop is opened right after sign-in; null when that does not apply."""
+
+    cards: Sequence[Card]
+    direct: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitView:
+    """A session whose desktop is not ready. `waited_s` is the time since it was asked for."""
+
+    session: Session
+    waited_s: float
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of the usual time has passed, at most 0.95; null when no usual time is known."""
+        left = self.session.expected_ready_s
+        if left is None:
+            return None
+        return min(0.95, self.waited_s / max(1.0, self.waited_s + left))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewerView:
+    session: Session
+    strings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    tokens: Sequence[ApiToken]
+    new_token: NewApiToken | None
+    password: Form
+    token: Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """One thing that is not well, and where to look."""
+
+    tone: Literal["bad", "busy"]
+    text: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverviewView:
+    attention: Sequence[Attention]
+    troubled: Sequence[Desktop]
+    rooms: Sequence[Room]
+    hosts: Sequence[Host]
+    events: Sequence[Event]
+    images: Sequence[Image]
+    desktops: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostsView:
+    hosts: Sequence[Host]
+    strays: Sequence[QuarantinedThing]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostView:
+    host: Host
+    desktops: Sequence[Desktop]
+    strays: Sequence[QuarantinedThing]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesView:
+    images: Sequence[Image]
+    build: Form
+    upload: Form
+    incoming_dir: str
+    recipes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageView:
+    image: Image
+    pools: Sequence[Pool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolsView:
+    pools: Sequence[Pool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPoolView:
+    images: Sequence[Image]
+    form: Form
+    policy: PolicyField = field(default_factory=PolicyField)
+
+    def image_options(self) -> list[Option]:
+        return [(image.id, f"{image.name} · {image.version}") for image in self.images]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolView:
+    pool: Pool
+    room: Room
+    entitlements: Sequence[Entitlement]
+    others: Sequence[User]
+    form: Form
+
+    def other_options(self) -> list[Option]:
+        return [(user.id, user.name) for user in self.others]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """How a list is narrowed and ordered, as its address says it."""
+
+    sort: str
+    descending: bool
+    page: int
+    pages: int
+    total: int
+    filters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesktopsView:
+    desktops: Sequence[Desktop]
+    listing: Listing
+    pools: Sequence[Pool]
+
+    def phase_options(self, words: Words, anything: str) -> list[Option]:
+        return [("", anything), *((phase.value, words.phase(phase).text) for phase in PHASES)]
+
+    def pool_options(self, anything: str) -> list[Option]:
+        return [("", anything), *((pool.id, pool.label) for pool in self.pools)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesktopView:
+    desktop: Desktop
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsView:
+    sessions: Sequence[Session]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsersView:
+    users: Sequence[User]
+    form: Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserView:
+    user: User
+    entitlements: Sequence[Entitlement]
+    form: Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsView:
+    events: Sequence[Event]
+    next_cursor: str | None
+    outcome: str
+
+    def outcome_options(self, words: Words, anything: str) -> list[Option]:
+        return [("", anything), *((outcome, words.outcome(outcome).text) for outcome in OUTCOMES)]

@@ -1,0 +1,135 @@
+"""Carrying out what was planned: in one transaction, each action on its own ground, checked again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from frazil.controller.planning import (
+    Action,
+    Announce,
+    EndOperation,
+    Fail,
+    MakeSpare,
+    Pause,
+    Place,
+    RemoveDesktop,
+    RemoveImage,
+    RemovePool,
+    StartAgain,
+    WantAbsent,
+)
+from frazil.controller.planning.lifecycle import lost_while_paused
+from frazil.controller.presence import PresenceView
+from frazil.controller.services import giving, journal, release, views, words
+from frazil.controller.services.context import Context
+from frazil.controller.services.making import make_desktop
+from frazil.controller.store import desktops, hosts, images, operations, pools, sessions
+from frazil.model.desktop import Phase, Power
+
+
+def carry_out(ctx: Context, actions: Sequence[Action], presence: PresenceView, tx: sa.Connection) -> None:
+    for action in actions:
+        _one(ctx, tx, action, presence)
+
+
+def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView) -> None:
+    match action:
+        case MakeSpare(pool_id):
+            _make_spare(ctx, tx, pool_id)
+        case Place(desktop_id, host_id):
+            _place(ctx, tx, desktop_id, host_id)
+        case Fail():
+            _fail(ctx, tx, action, presence)
+        case Pause(desktop_id):
+            _pause(ctx, tx, desktop_id)
+        case StartAgain(desktop_id):
+            _start_again(ctx, tx, desktop_id, presence)
+        case WantAbsent():
+            _want_absent(ctx, tx, action)
+        case Announce():
+            _announce(ctx, tx, action)
+        case RemoveDesktop(desktop_id):
+            _remove_desktop(ctx, tx, desktop_id)
+        case RemovePool(pool_id):
+            if desktops.count(tx, pool_id=pool_id) == 0:
+                pools.delete(tx, pool_id)
+        case RemoveImage(image_id):
+            if desktops.using_image(tx, image_id) == 0 and not pools.using_image(tx, image_id):
+                images.delete(tx, image_id)
+        case EndOperation(operation_id, failure):
+            operations.end(tx, operation_id, failure=failure, now=ctx.clock.now())
+
+
+def _make_spare(ctx: Context, tx: sa.Connection, pool_id: str) -> None:
+    pool = pools.find(tx, pool_id)
+    if pool is not None and not pool.deleting and desktops.count(tx, pool_id=pool_id) < pool.max_desktops:
+        make_desktop(ctx, tx, pool, assigned_user_id=None)
+
+
+def _place(ctx: Context, tx: sa.Connection, desktop_id: str, host_id: str) -> None:
+    if not desktops.place(tx, desktop_id, host_id=host_id):
+        return
+    host = hosts.find(tx, host_id)
+    name = host.name if host is not None else host_id
+    journal.note(ctx, tx, "desktop.placed", f"It was placed on the host {name}.", desktop_id=desktop_id)
+
+
+def _fail(ctx: Context, tx: sa.Connection, action: Fail, presence: PresenceView) -> None:
+    now = ctx.clock.now()
+    if desktops.fail(tx, action.desktop_id, attempt=action.attempt, failure=action.failure, now=now):
+        text = f"{action.failure.text} {action.failure.remedy}".rstrip()
+        journal.note(ctx, tx, "desktop.failed", text, desktop_id=action.desktop_id, outcome="failed")
+        giving.give_others(ctx, tx, action.desktop_id, presence)
+
+
+def _pause(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:
+    row = desktops.find(tx, desktop_id)
+    if row is None or row.power is not Power.RUNNING or desktop_id in sessions.connected_desktops(tx):
+        return  # someone came since the plan was made
+    desktops.want(tx, desktop_id, power=Power.PAUSED, graceful=False, now=ctx.clock.now())
+
+
+def _start_again(ctx: Context, tx: sa.Connection, desktop_id: str, presence: PresenceView) -> None:
+    row = desktops.find(tx, desktop_id)
+    if row is None or not lost_while_paused(row.wanted, row.fresh_seen, views.phase_of(row, presence)):
+        return  # it was wanted otherwise, or seen, since the plan was made
+    desktops.want(tx, desktop_id, power=Power.RUNNING, graceful=False, now=ctx.clock.now())
+
+
+def _want_absent(ctx: Context, tx: sa.Connection, action: WantAbsent) -> None:
+    desktop_id, reason = action.desktop_id, action.reason
+    row = desktops.find(tx, desktop_id)
+    if row is None or (action.spare and row.assigned_user_id is not None):
+        return  # it was given to someone since the plan was made
+    for session in sessions.open_ones(tx, desktop_id=desktop_id):
+        release.end_session(ctx, tx, session, reason=reason, by=None)
+    if desktops.want_absent(tx, desktop_id, now=ctx.clock.now()):
+        journal.note(ctx, tx, "desktop.unwanted", f"It is being deleted. {reason}", desktop_id=desktop_id)
+
+
+def _announce(ctx: Context, tx: sa.Connection, action: Announce) -> None:
+    row = desktops.find(tx, action.desktop_id)
+    if row is None or row.announced is not action.before:
+        return
+    desktops.announce(
+        tx,
+        row.id,
+        phase=action.after,
+        measured=action.seconds is not None,
+        clock_from=ctx.clock.now() if action.restart_clock else None,
+    )
+    took = f" after {action.seconds:.1f} s" if action.seconds is not None else ""
+    if action.seconds is not None:
+        pools.add_start(tx, pool_id=row.pool_id, seconds=action.seconds, now=ctx.clock.now())
+    if action.after is not Phase.FAILED:  # its own event says why
+        text = f"{words.PHASE_TEXT[action.after]}{took}."
+        journal.note(ctx, tx, f"desktop.{action.after.value}", text, desktop_id=row.id, outcome="seen")
+
+
+def _remove_desktop(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:
+    row = desktops.find(tx, desktop_id)
+    if row is not None and desktops.delete(tx, desktop_id):
+        text = f"The desktop {row.name} is gone, with its disk."
+        journal.note(ctx, tx, "desktop.gone", text, desktop_id=desktop_id)

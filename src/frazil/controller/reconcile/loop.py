@@ -1,0 +1,142 @@
+"""When to look, and what surrounds a look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+import structlog
+
+from frazil import failpoint
+from frazil.controller.planning import MakeSpare, Plan, plan
+from frazil.controller.presence import PresenceView
+from frazil.controller.reconcile import snapshot, viewers
+from frazil.controller.reconcile.carry_out import carry_out
+from frazil.controller.services import journal
+from frazil.controller.services.context import Context
+from frazil.controller.store import Signal, desktops, hosts
+from frazil.model.errors import FrazilError
+
+POLL_S = 15.0
+"""Behind the events: the longest that anything missed can go unnoticed."""
+ROUNDS_MAX = 20
+"""A plan leads to another at most a few times (make, place, tell); more is a mistake of ours, and is logged."""
+RETRY_S = 1.0
+CLOCK_STEP_S = 30.0
+"""By so much the time of day may differ from the time that has passed between two looks."""
+FLUSH_S = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """`wake` may be called from the event loop at any time; `run` ends when it is cancelled.
+
+    tell_hosts: called after each look, so that hosts are sent what changed for them.
+    """
+
+    def __init__(self, ctx: Context, *, tell_hosts: Callable[[], None]) -> None:
+        self._ctx = ctx
+        self._tell_hosts = tell_hosts
+        self._signal = Signal()
+        self._began_s = self._flushed_s = ctx.clock.monotonic_s()
+        self._day_began: datetime | None = None
+
+    def wake(self) -> None:
+        self._signal.bump()
+
+    async def run(self) -> None:
+        while True:
+            version = self._signal.version
+            try:
+                wait_s = await self.look()
+            except FrazilError as exc:
+                log.error("reconcile.failed", what=exc.what, code=exc.code)
+                wait_s = RETRY_S
+            await self._signal.wait(version, timeout_s=wait_s)
+
+    async def look(self) -> float:
+        """Plan and carry out until nothing is left to do. How long until the next look, if nothing happens."""
+        await self._mind_the_clock()
+        presence = self._ctx.presence.view()
+        await self._announce_hosts(presence)
+        await self._flush()
+        decided = await self._plan(presence)
+        for _ in range(ROUNDS_MAX):
+            if not decided.actions:
+                break
+            await self._ctx.store.write(partial(carry_out, self._ctx, decided.actions, presence))
+            if any(isinstance(action, MakeSpare) for action in decided.actions):
+                failpoint.reach("controller.created")
+            decided = await self._plan(presence)
+        else:
+            log.error("reconcile.no-end", actions=[type(action).__name__ for action in decided.actions])
+        self._tell_hosts()
+        waits = [POLL_S, decided.due_in_s, self._ctx.presence.next_silence_s()]
+        return max(0.05, min(wait for wait in waits if wait is not None))
+
+    async def _mind_the_clock(self) -> None:
+        """Let deadlines count anew where nobody looked, as before this process, or the time of day was set.
+
+        What was on its way in the meantime, with its host perhaps switched off too, is not late for that.
+        """
+        now = self._ctx.clock.now()
+        day_began = now - timedelta(seconds=self._ctx.clock.monotonic_s())
+        before = self._day_began
+        if before is None or abs(day_began - before) > timedelta(seconds=CLOCK_STEP_S):
+            await self._ctx.store.write(lambda tx: desktops.restart_clocks(tx, now=now))
+            log.info("reconcile.clocks-restarted", stepped_s=(day_began - before).total_seconds() if before else None)
+        self._day_began = day_began
+
+    async def _plan(self, presence: PresenceView) -> Plan:
+        now = self._ctx.clock.now()
+        facts = await self._ctx.store.read(lambda tx: snapshot.read(tx, presence=presence, now=now))
+        decided = plan(facts)
+        self._ctx.words.waiting = decided.waiting
+        self._ctx.words.notes = decided.notes
+        failpoint.reach("controller.planned")
+        return decided
+
+    async def _announce_hosts(self, presence: PresenceView) -> None:
+        """Write to the history which hosts came and which fell silent."""
+
+        def changed(tx: sa.Connection) -> list[tuple[str, str, str]]:
+            found = []
+            for row in hosts.listed(tx):
+                state = "up" if row.id in presence.up else "silent"
+                if state != row.announced and (state == "up" or presence.is_silent(row.id)):
+                    found.append((row.id, row.name, state))
+            return found
+
+        changes = await self._ctx.store.read(changed)
+        if not changes:
+            return
+
+        def work(tx: sa.Connection) -> None:
+            for host_id, name, state in changes:
+                hosts.announce(tx, host_id, state=state)
+                text = f"The host {name} is connected." if state == "up" else f"The host {name} has fallen silent."
+                journal.note(self._ctx, tx, f"host.{state}", text, outcome="seen")
+
+        await self._ctx.store.write(work)
+        log.info("hosts.changed", hosts=[(name, state) for _, name, state in changes])
+
+    async def _flush(self) -> None:
+        """Write down now and then when each host was last heard, and who really looks at a desktop."""
+        now_s = self._ctx.clock.monotonic_s()
+        if now_s - self._flushed_s < FLUSH_S:
+            return
+        self._flushed_s = now_s
+        await viewers.put_right(self._ctx, running_s=now_s - self._began_s)
+        heard = self._ctx.presence.take_unflushed()
+        if not heard:
+            return
+        at = self._ctx.clock.now()
+
+        def work(tx: sa.Connection) -> None:
+            for host_id, load in heard.items():
+                hosts.heard(tx, host_id, load=load, at=at)
+
+        await self._ctx.store.write(work)

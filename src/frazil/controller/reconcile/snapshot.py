@@ -1,0 +1,122 @@
+"""One moment of the whole installation, read in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from frazil.controller import headrooms
+from frazil.controller.planning import DesktopFacts, Facts, HostFacts, ImageFacts, OperationFacts, PoolFacts
+from frazil.controller.presence import PresenceView
+from frazil.controller.starts import start_of
+from frazil.controller.store import desktops, hosts, images, operations, pools, sessions
+from frazil.controller.store.rows import DesktopRow, HostRow, ImageRow, ImageSeenRow, SessionRow
+
+
+def read(tx: sa.Connection, *, presence: PresenceView, now: datetime) -> Facts:
+    image_rows = images.listed(tx)
+    seen = images.seen(tx)
+    desktop_rows = desktops.listed(tx)
+    open_sessions = {session.desktop_id: session for session in sessions.open_ones(tx)}
+    used = Counter(row.image_id for row in desktop_rows)
+    ready_when = {row.id: row.ready_when for row in image_rows}
+    pool_rows = pools.listed(tx)
+    last_starts = pools.last_starts(tx)
+    forked = {
+        row.id: headrooms.fork_kind(row.image_id, row.profile)
+        for row in pool_rows
+        if start_of(row, ready_when[row.image_id]) == "fork"
+    }
+    return Facts(
+        now=now,
+        hosts={row.id: _host(row, presence, image_rows, seen) for row in hosts.listed(tx)},
+        pools=tuple(
+            PoolFacts(
+                id=row.id,
+                name=row.name,
+                image_id=row.image_id,
+                memory_mib=row.profile.memory_mib,
+                spares=row.spares,
+                max_desktops=row.max_desktops,
+                deleting=row.deleting,
+                changed_at=row.changed_at,
+                last_start_at=last_starts.get(row.id),
+                pause_after=timedelta(seconds=row.pause_after_s) if row.pause_after_s else None,
+                fork_kind=forked.get(row.id),
+            )
+            for row in pool_rows
+        ),
+        desktops=tuple(_desktop(row, open_sessions.get(row.id), forks=row.pool_id in forked) for row in desktop_rows),
+        images=tuple(_image(row, seen.get(row.id, []), used[row.id]) for row in image_rows),
+        operations=tuple(
+            OperationFacts(id=row.id, kind=row.kind, target_id=row.target_id) for row in operations.running(tx)
+        ),
+    )
+
+
+def _host(
+    row: HostRow, presence: PresenceView, image_rows: list[ImageRow], seen: dict[str, list[ImageSeenRow]]
+) -> HostFacts:
+    load = presence.loads.get(row.id, row.load)
+    ready = frozenset(
+        image.id
+        for image in image_rows
+        for one in seen.get(image.id, [])
+        if one.host_id == row.id and one.state == "ready" and image.wanted == "present"
+    )
+    headroom = load.headroom if load is not None else None
+    return HostFacts(
+        id=row.id,
+        name=row.name,
+        up=row.id in presence.up,
+        silent=presence.is_silent(row.id),
+        memory_available_mib=load.memory_available_mib if load is not None else None,
+        images_ready=ready,
+        room=None if headroom is None else headrooms.room(headroom),
+        counted=frozenset() if headroom is None else frozenset(headroom.counted),
+        fork_costs={} if headroom is None else headrooms.fork_costs(headroom),
+        pressure="" if headroom is None else headroom.pressure,
+    )
+
+
+def _idle_since(row: DesktopRow, session: SessionRow | None) -> datetime | None:
+    """None while someone looks at it. Whoever was given it gets the pool's time to connect."""
+    if session is None:
+        return row.wanted_since
+    if session.connected:
+        return None
+    return max(session.disconnected_at or session.opened_at, row.wanted_since)
+
+
+def _desktop(row: DesktopRow, session: SessionRow | None, *, forks: bool) -> DesktopFacts:
+    return DesktopFacts(
+        id=row.id,
+        name=row.name,
+        pool_id=row.pool_id,
+        image_id=row.image_id,
+        memory_mib=row.profile.memory_mib,
+        host_id=row.host_id,
+        assigned=row.assigned_user_id is not None,
+        wanted=row.wanted,
+        seen=row.seen,
+        failed_at=row.failed_at,
+        announced=row.announced,
+        measured_attempt=row.measured_attempt,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        idle_since=_idle_since(row, session),
+        fork_kind=headrooms.fork_kind(row.image_id, row.profile) if forks else None,
+    )
+
+
+def _image(row: ImageRow, seen: list[ImageSeenRow], used: int) -> ImageFacts:
+    return ImageFacts(
+        id=row.id,
+        name=row.name,
+        wanted_absent=row.wanted == "absent",
+        on_hosts={one.host_id: (one.state, one.failure) for one in seen if one.attempt == row.attempt},
+        ever_on=frozenset(one.host_id for one in seen),
+        used_by_desktops=used,
+    )

@@ -1,0 +1,50 @@
+"""What every use case works with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from frazil.controller.identity.passwords import Passwords
+from frazil.controller.lines import KnownLines
+from frazil.controller.presence import Presence
+from frazil.controller.store import Store
+from frazil.model.clock import Clock, Ids
+from frazil.model.errors import Unavailable
+
+
+class AskHost(Protocol):
+    """Ask a host for a picture of a desktop; raises HostError when it can't give one."""
+
+    def __call__(self, host_id: str, *, desktop_id: str, deadline_s: float) -> Awaitable[bytes]: ...
+
+
+@dataclass(slots=True)
+class PlanWords:
+    """What the last plan said about what it did *not* do. Written by the reconciler."""
+
+    waiting: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+async def _nobody(host_id: str, *, desktop_id: str, deadline_s: float) -> bytes:
+    raise Unavailable("No host is connected to this controller.")
+
+
+@dataclass(slots=True)
+class Context:
+    """`wake` tells the reconciler that something changed; `ask_host` goes over the host's link.
+
+    Both are set when the process is put together.
+    """
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    passwords: Passwords
+    presence: Presence
+    lines: KnownLines = field(default_factory=KnownLines)
+    words: PlanWords = field(default_factory=PlanWords)
+    wake: Callable[[], None] = lambda: None
+    ask_host: AskHost = _nobody

@@ -1,0 +1,175 @@
+"""Desktops: looking at them and saying what is wanted of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import sqlalchemy as sa
+
+from frazil.controller.identity import Identity
+from frazil.controller.services import finding, journal, paging, release, views
+from frazil.controller.services.context import Context
+from frazil.controller.services.events import before
+from frazil.controller.services.screenshots import Screenshots
+from frazil.controller.store import desktops, events, sessions
+from frazil.controller.store.rows import DesktopRow, EventRow
+from frazil.model.desktop import Phase, Power, State
+from frazil.model.errors import Conflict, NotFound, Refused
+from frazil.wire.rest import Desktop, Event, Page
+
+Action = Literal["start", "stop", "shutdown", "pause", "retry", "delete"]
+OWNERS_MAY: frozenset[Action] = frozenset({"start", "retry"})
+"""What a person may do with the desktop they were given; they give it back by ending the session."""
+
+_GIVEN = ("session.opened", "session.moved")
+"""The kinds of events that say to whom a desktop was given."""
+
+_DONE: dict[Action, str] = {
+    "start": "is wanted running",
+    "stop": "is wanted stopped at once",
+    "shutdown": "is asked to shut down",
+    "pause": "is wanted paused",
+    "retry": "is tried again",
+    "delete": "is being deleted",
+}
+
+
+class Desktops:
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._screenshots = Screenshots(ctx)
+
+    async def list_for(
+        self,
+        identity: Identity,
+        *,
+        pool: str | None = None,
+        phase: Phase | None = None,
+        mine: bool = False,
+        limit: int = paging.LIMIT,
+        cursor: str | None = None,
+    ) -> Page[Desktop]:
+        """A user sees the own ones, an administrator all, or the own ones with `mine`."""
+        after = paging.decode(cursor)
+        paging.check(limit)
+        own = mine or not identity.is_administrator
+        user_id = identity.require_account() if own else None
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> list[Desktop]:
+            pool_id = finding.pool(tx, pool).id if pool is not None and identity.is_administrator else pool
+            names = views.Names.read(tx)
+            # A phase is derived, not stored: with that filter all rows are looked at.
+            most = limit + 1 if phase is None else None
+            rows = desktops.listed(tx, pool_id=pool_id, user_id=user_id, after=after, limit=most)
+            if phase is not None:
+                rows = [row for row in rows if views.phase_of(row, presence) is phase][: limit + 1]
+            return [views.desktop(row, ctx=self._ctx, presence=presence, names=names) for row in rows]
+
+        models = await self._ctx.store.read(work)
+        return paging.page(models, limit=limit, key=lambda desktop: desktop.id, model=lambda desktop: desktop)
+
+    async def show(self, identity: Identity, ref: str) -> Desktop:
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> Desktop:
+            row = visible(tx, identity, ref)
+            return views.desktop(row, ctx=self._ctx, presence=presence, names=views.Names.read(tx))
+
+        return await self._ctx.store.read(work)
+
+    async def act(self, identity: Identity, ref: str, action: Action) -> Desktop:
+        """Say what is wanted; the answer shows the desktop as it is now, on its way there."""
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> Desktop:
+            row = visible(tx, identity, ref)
+            if not identity.is_administrator and action not in OWNERS_MAY:
+                raise Refused(
+                    f"Only an administrator may {action} a desktop.",
+                    remedy="To give it back, end your session.",
+                )
+            self._want(tx, identity, row, action)
+            journal.note(
+                self._ctx,
+                tx,
+                f"desktop.{action}",
+                f"The desktop {row.name} {_DONE[action]}.",
+                by=identity,
+                desktop_id=row.id,
+            )
+            return views.desktop(
+                finding.desktop(tx, row.id), ctx=self._ctx, presence=presence, names=views.Names.read(tx)
+            )
+
+        shown = await self._ctx.store.write(work)
+        self._ctx.wake()
+        return shown
+
+    def _want(self, tx: sa.Connection, identity: Identity, row: DesktopRow, action: Action) -> None:
+        now = self._ctx.clock.now()
+        if action == "delete":
+            for session in sessions.open_ones(tx, desktop_id=row.id):
+                release.end_session(self._ctx, tx, session, reason="The desktop was deleted.", by=identity)
+            desktops.want_absent(tx, row.id, now=now)
+            return
+        if row.power is Power.ABSENT:
+            raise Conflict(f"The desktop {row.name} is being deleted, so it can't be told to {action}.")
+        if action == "retry":
+            if row.failure is None:
+                raise Conflict(f"The desktop {row.name} has not failed, so there is nothing to try again.")
+            desktops.retry(tx, row.id, now=now)
+            return
+        if row.failure is not None:
+            raise Conflict(
+                f"The desktop {row.name} has failed, so it can't be told to {action}.",
+                remedy="Try it again, or delete it.",
+            )
+        state = row.fresh_seen.state if row.fresh_seen is not None else None
+        if action == "pause" and (row.power, state) not in (
+            (Power.RUNNING, State.RUNNING),
+            (Power.PAUSED, State.RUNNING),
+            (Power.PAUSED, State.PAUSED),
+        ):
+            raise Conflict(f"Only a running desktop can be paused; {row.name} is not seen running.")
+        power = {"start": Power.RUNNING, "stop": Power.STOPPED, "shutdown": Power.STOPPED, "pause": Power.PAUSED}
+        if row.power is not power[action] or row.graceful != (action == "shutdown"):
+            desktops.want(tx, row.id, power=power[action], graceful=action == "shutdown", now=now)
+
+    async def screenshot(self, identity: Identity, ref: str) -> bytes:
+        """PNG, at most `wire.rest.SCREENSHOT_AGE_S` old."""
+        row = await self._ctx.store.read(lambda tx: visible(tx, identity, ref))
+        return await self._screenshots.of(row)
+
+    async def events(
+        self, identity: Identity, ref: str, *, limit: int = paging.LIMIT, cursor: str | None = None
+    ) -> Page[Event]:
+        """Newest first. A user reads them from when the desktop was given to them, without who else did something."""
+        older_than = before(cursor)
+        paging.check(limit)
+
+        def work(tx: sa.Connection) -> list[EventRow]:
+            desktop_id = visible(tx, identity, ref).id
+            given = None if identity.is_administrator else events.newest_of(tx, desktop_id=desktop_id, kinds=_GIVEN)
+            return events.newest_first(tx, desktop_id=desktop_id, since=given, before=older_than, limit=limit + 1)
+
+        rows = await self._ctx.store.read(work)
+        return paging.page(rows, limit=limit, key=lambda row: str(row.seq), model=lambda row: _told(identity, row))
+
+
+def _told(identity: Identity, row: EventRow) -> Event:
+    """The event as the caller may read it."""
+    told = journal.model(row)
+    if identity.is_administrator or row.user_id == identity.user_id:
+        return told
+    return told.model_copy(update={"user_id": None, "user_name": None, "remote_address": None})
+
+
+def visible(tx: sa.Connection, identity: Identity, ref: str) -> DesktopRow:
+    """The desktop, if the caller may know of it; NotFound otherwise."""
+    if identity.is_administrator:
+        return finding.desktop(tx, ref)
+    row = desktops.find(tx, ref)
+    if row is None or identity.user_id is None or row.assigned_user_id != identity.user_id:
+        raise NotFound(f"You have no desktop called {ref[:100]!r}.", remedy="See the list of your desktops.")
+    return row

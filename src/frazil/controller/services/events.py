@@ -1,0 +1,95 @@
+"""What happened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import sqlalchemy as sa
+
+from frazil.controller.identity import Identity
+from frazil.controller.services import journal, paging
+from frazil.controller.services.context import Context
+from frazil.controller.store import events, logins, people
+from frazil.controller.store.rows import EventRow
+from frazil.model.errors import InvalidInput
+from frazil.wire.rest import Event, Page
+
+BATCH = 200
+KEEP_ALIVE_S = 15.0
+
+
+def before(cursor: str | None) -> int | None:
+    """The sequence number in a cursor of events."""
+    decoded = paging.decode(cursor)
+    if decoded is None:
+        return None
+    if not decoded.isdecimal():
+        raise InvalidInput("This cursor is not one that was given out.", field="cursor")
+    return int(decoded)
+
+
+class Events:
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    async def list_for(
+        self,
+        identity: Identity,
+        *,
+        outcome: str | None = None,
+        limit: int = paging.LIMIT,
+        cursor: str | None = None,
+    ) -> Page[Event]:
+        """Newest first; all, or those with this outcome."""
+        identity.require_administrator()
+        older_than = before(cursor)
+        paging.check(limit)
+        rows = await self._ctx.store.read(
+            lambda tx: events.newest_first(tx, outcome=outcome, before=older_than, limit=limit + 1)
+        )
+        return paging.page(rows, limit=limit, key=lambda row: str(row.seq), model=journal.model)
+
+    async def stream(self, identity: Identity, *, after: str | None = None) -> AsyncIterator[Event | None]:
+        """Events as they happen, from after the one with the id `after`; None now and then while nothing does.
+
+        Ends when the process ends, or when the caller is no administrator any more: seen with each reading by
+        account, role, and the login or token that was shown.
+        """
+        identity.require_administrator()
+        store = self._ctx.store
+
+        def begin(tx: sa.Connection) -> int:
+            found = events.seq_of(tx, after) if after else None
+            return found if found is not None else events.last_seq(tx)
+
+        def more(tx: sa.Connection) -> list[EventRow] | None:
+            return events.after(tx, seq, limit=BATCH) if self._still_administrator(tx, identity) else None
+
+        seq = await store.read(begin)
+        while True:
+            version = store.changed.version
+            rows = await store.read(more)
+            if rows is None:
+                return
+            for row in rows:
+                seq = row.seq
+                yield journal.model(row)
+            if rows:
+                continue
+            if store.changed.closed:
+                return
+            if not await store.changed.wait(version, timeout_s=KEEP_ALIVE_S) and not store.changed.closed:
+                yield None
+
+    def _still_administrator(self, tx: sa.Connection, identity: Identity) -> bool:
+        """Whether what the caller showed when they came would still make them an administrator."""
+        if identity.user_id is None:
+            return identity.is_administrator  # this machine's root
+        now = self._ctx.clock.now()
+        user = people.find(tx, identity.user_id)
+        return (
+            user is not None
+            and user.role == "administrator"
+            and (identity.login_id is None or logins.lives(tx, identity.login_id, now=now))
+            and (identity.token_id is None or logins.token_lives(tx, identity.token_id, now=now))
+        )

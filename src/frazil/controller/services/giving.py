@@ -1,0 +1,66 @@
+"""Giving a person a desktop of a pool, and another when that one fails before they have seen it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from frazil.controller.planning.spares import GIVE_UP_AFTER, failed_in_a_row
+from frazil.controller.presence import PresenceView
+from frazil.controller.services import finding, journal, views
+from frazil.controller.services.context import Context
+from frazil.controller.services.making import make_desktop
+from frazil.controller.store import desktops, pools, sessions
+from frazil.controller.store.rows import PoolRow
+from frazil.model.desktop import Phase, Power
+
+_IN_ORDER = (Phase.READY, Phase.PAUSED, Phase.STARTING, Phase.WAITING)
+
+
+def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence: PresenceView) -> str | None:
+    """The id of a desktop that is the user's from now on: a ready one, else one on its way. None: the pool is full."""
+    rows = desktops.listed(tx, pool_id=pool.id)
+    free = [
+        (row, views.phase_of(row, presence))
+        for row in rows
+        if row.assigned_user_id is None and row.power in (Power.RUNNING, Power.PAUSED)
+    ]
+    for wanted in _IN_ORDER:
+        for row, phase in free:
+            if phase is wanted and desktops.assign(tx, row.id, user_id=user_id):
+                return row.id
+    if len(rows) < pool.max_desktops:
+        return make_desktop(ctx, tx, pool, assigned_user_id=user_id)
+    return None
+
+
+def give_others(ctx: Context, tx: sa.Connection, failed_id: str, presence: PresenceView) -> None:
+    """Whoever waits for a desktop that has failed, and has never seen it, gets another one of its pool.
+
+    The failed one stays to be looked at, as a spare that failed does. When so many of the pool failed that it makes no
+    more spares either, people keep what they have: they then see why. So they do when no host had a place for it.
+    """
+    row = desktops.find(tx, failed_id)
+    pool = pools.find(tx, row.pool_id) if row is not None else None
+    if row is None or row.host_id is None or pool is None or pool.deleting:
+        return
+    waiting = [one for one in sessions.open_ones(tx, desktop_id=failed_id) if one.connected_at is None]
+    for session in waiting:
+        if _failed_before(ctx, tx, pool, failed_id, presence) + 1 >= GIVE_UP_AFTER:
+            return
+        another = give(ctx, tx, session.user_id, pool, presence)
+        if another is None:
+            return
+        desktops.set_aside(tx, failed_id)
+        sessions.move(tx, session.id, desktop_id=another)
+        who = finding.user(tx, session.user_id).name
+        text = f"{who} was given the desktop {finding.desktop(tx, another).name} instead of {row.name}, which failed."
+        journal.note(ctx, tx, "session.moved", text, desktop_id=another, outcome="done")
+
+
+def _failed_before(ctx: Context, tx: sa.Connection, pool: PoolRow, failed_id: str, presence: PresenceView) -> int:
+    """How many of the pool failed one after the other, as its spares are judged, without this one."""
+    others = [(row, views.phase_of(row, presence)) for row in desktops.listed(tx, pool_id=pool.id)]
+    last_start_at = pools.last_starts(tx).get(pool.id)
+    now = ctx.clock.now()
+    row = failed_in_a_row(others, changed_at=pool.changed_at, last_start_at=last_start_at, now=now)
+    return len([one for one in row if one.id != failed_id])

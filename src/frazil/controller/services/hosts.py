@@ -1,0 +1,136 @@
+"""Hosts: the machines that run desktops."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from frazil.controller import headrooms
+from frazil.controller.identity import Identity
+from frazil.controller.presence import PresenceView
+from frazil.controller.services import finding, paging
+from frazil.controller.services.context import Context
+from frazil.controller.starts import start_of
+from frazil.controller.store import desktops, hosts, images, pools
+from frazil.controller.store.rows import HostRow
+from frazil.model.room import Bound, Cost, Fit
+from frazil.wire.hostlink import Capabilities, HostLoad, TemplateObservation
+from frazil.wire.rest import Host, HostRoom, HostTemplate, Page, QuarantinedThing
+
+
+def warning(capabilities: Capabilities) -> str:
+    """What a person should know about this host, in words; empty when all is well."""
+    said = []
+    if not capabilities.kvm:
+        said.append(
+            "It has no usable KVM, so every desktop is emulated: all works, but many times slower. "
+            "`frazil doctor` on the host says why."
+        )
+    if not capabilities.spice:
+        said.append("Its QEMU has no SPICE, so no desktop can be shown. `frazil doctor` on the host says more.")
+    return " ".join(said)
+
+
+def _model(tx: sa.Connection, row: HostRow, presence: PresenceView, desktops_on: dict[str, int]) -> Host:
+    return Host(
+        id=row.id,
+        name=row.name,
+        state="up" if row.id in presence.up else "silent",
+        last_seen_at=row.last_seen_at,
+        version=row.version,
+        capabilities=row.capabilities,
+        load=presence.loads.get(row.id, row.load),
+        desktops=desktops_on.get(row.id, 0),
+        warning=warning(row.capabilities),
+        templates=_templates(tx, presence.templates.get(row.id, ())),
+        room=_room(tx, presence.loads.get(row.id, row.load)) if row.id in presence.up else [],
+    )
+
+
+def _room(tx: sa.Connection, load: HostLoad | None) -> list[HostRoom]:
+    """What still fits of each pool, as the host reckons; nothing of a host that has not said."""
+    if load is None or load.headroom is None:
+        return []
+    ready_when = {image.id: image.ready_when for image in images.listed(tx)}
+    rooms = []
+    for pool in pools.listed(tx):
+        if pool.deleting:
+            continue
+        forked = start_of(pool, ready_when[pool.image_id]) == "fork"
+        fit, cost = headrooms.fits(load.headroom, pool.image_id, pool.profile, forked=forked)
+        rooms.append(
+            HostRoom(
+                pool_id=pool.id,
+                pool_name=pool.name,
+                pool_label=pool.label,
+                more=fit.more,
+                bound=fit.bound,
+                memory_mib=cost.memory_mib,
+                disk_mib=cost.disk_mib,
+                text=_in_words(pool.name, fit, cost),
+            )
+        )
+    return rooms
+
+
+def _in_words(pool: str, fit: Fit, cost: Cost) -> str:
+    bounds: dict[Bound, str] = {
+        "memory": f"bounded by memory ({cost.memory_mib} MiB each)",
+        "limit": f"bounded by the memory set aside for desktops ({cost.memory_mib} MiB each)",
+        "disk": f"bounded by disk ({cost.disk_mib} MiB each)",
+        "processors": "bounded by what its processors are reckoned to bear",
+        "pressure": "it is short of memory now",
+    }
+    return f"room for {fit.more} more of {pool}; {bounds[fit.bound]}"
+
+
+def _templates(tx: sa.Connection, seen: tuple[TemplateObservation, ...]) -> list[HostTemplate]:
+    names = {image.id: image.name for image in images.listed(tx)} if seen else {}
+    return [
+        HostTemplate(
+            image_id=template.image_id,
+            image_name=names.get(template.image_id, ""),
+            profile=template.profile,
+            state=template.state,
+            step=template.step,
+            ram_mib=template.ram_mib,
+        )
+        for template in seen
+    ]
+
+
+class Hosts:
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    async def list_for(self, identity: Identity, *, limit: int = paging.LIMIT, cursor: str | None = None) -> Page[Host]:
+        identity.require_administrator()
+        after = paging.decode(cursor)
+        paging.check(limit)
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> list[Host]:
+            on = desktops.count_by_host(tx)
+            return [_model(tx, row, presence, on) for row in hosts.listed(tx, after=after, limit=limit + 1)]
+
+        models = await self._ctx.store.read(work)
+        return paging.page(models, limit=limit, key=lambda host: host.id, model=lambda host: host)
+
+    async def show(self, identity: Identity, ref: str) -> Host:
+        identity.require_administrator()
+        presence = self._ctx.presence.view()
+        return await self._ctx.store.read(
+            lambda tx: _model(tx, finding.host(tx, ref), presence, desktops.count_by_host(tx))
+        )
+
+    async def strays(self, identity: Identity) -> Page[QuarantinedThing]:
+        """What hosts have with our label that nobody here knows of. It is left alone."""
+        identity.require_administrator()
+        rows = await self._ctx.store.read(hosts.strays_listed)
+        return Page(
+            items=[
+                QuarantinedThing(
+                    host_id=row.host_id, kind=row.kind, name=row.name, desktop_id=row.desktop_id, detail=row.detail
+                )
+                for row in rows
+            ]
+        )

@@ -1,0 +1,28 @@
+"""Making a desktop in a pool."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from frazil.controller.services import journal
+from frazil.controller.services.context import Context
+from frazil.controller.store import desktops, meta, pools
+from frazil.controller.store.rows import PoolRow
+
+
+def make_desktop(ctx: Context, tx: sa.Connection, pool: PoolRow, *, assigned_user_id: str | None) -> str:
+    """Insert a desktop that is wanted running; its id. The caller has checked that there is room."""
+    desktop_id = ctx.ids.new_id()
+    name = f"{pool.name}-{pools.take_number(tx, pool.id)}"
+    desktops.insert(
+        tx,
+        id=desktop_id,
+        disk_id=ctx.ids.new_id(),
+        name=name,
+        pool=pool,
+        generation=meta.restore_generation(tx),
+        assigned_user_id=assigned_user_id,
+        now=ctx.clock.now(),
+    )
+    journal.note(ctx, tx, "desktop.created", f"The desktop {name} was asked for.", desktop_id=desktop_id)
+    return desktop_id

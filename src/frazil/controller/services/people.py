@@ -1,0 +1,165 @@
+"""Users: who they are and what they may do."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from frazil.controller.identity import Identity
+from frazil.controller.services import finding, journal, paging, release, words
+from frazil.controller.services.context import Context
+from frazil.controller.store import desktops as desktop_rows
+from frazil.controller.store import logins, people, sessions
+from frazil.controller.store.rows import UserRow
+from frazil.model.errors import Conflict, NameTaken, Refused, Stale
+from frazil.model.policy import Policy
+from frazil.wire.policy import PolicyField
+from frazil.wire.rest import Page, PasswordRequest, User, UserChange, UserRequest
+
+
+def model(row: UserRow) -> User:
+    return User(
+        id=row.id,
+        name=row.name,
+        display_name=row.display_name,
+        role=row.role,
+        policy=PolicyField.of(row.policy),
+        version=row.version,
+        created_at=row.created_at,
+    )
+
+
+class People:
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    async def me(self, identity: Identity) -> User:
+        user_id = identity.require_account()
+        return model(await self._ctx.store.read(lambda tx: finding.user(tx, user_id)))
+
+    async def list_for(self, identity: Identity, *, limit: int = paging.LIMIT, cursor: str | None = None) -> Page[User]:
+        identity.require_administrator()
+        after = paging.decode(cursor)
+        paging.check(limit)
+        rows = await self._ctx.store.read(lambda tx: people.listed(tx, after=after, limit=limit + 1))
+        return paging.page(rows, limit=limit, key=lambda row: row.id, model=model)
+
+    async def show(self, identity: Identity, ref: str) -> User:
+        if ref not in (identity.user_id, identity.name):
+            identity.require_administrator()
+        return model(await self._ctx.store.read(lambda tx: finding.user(tx, ref)))
+
+    async def create(self, identity: Identity, request: UserRequest) -> User:
+        identity.require_administrator()
+        password_hash = await self._ctx.passwords.hash(request.password.get_secret_value())
+
+        def work(tx: sa.Connection) -> UserRow:
+            return self.add(tx, request, password_hash=password_hash, by=identity)
+
+        return model(await self._ctx.store.write(work))
+
+    def add(self, tx: sa.Connection, request: UserRequest, *, password_hash: str, by: Identity | None) -> UserRow:
+        """Insert a user in a running transaction; raises NameTaken."""
+        if people.by_name(tx, request.name) is not None:
+            raise _taken(request.name)
+        user_id = self._ctx.ids.new_id()
+        try:
+            people.insert(
+                tx,
+                id=user_id,
+                name=request.name,
+                display_name=request.display_name or request.name,
+                role=request.role,
+                password_hash=password_hash,
+                policy=request.policy.applied_to(Policy()) if request.policy is not None else None,
+                now=self._ctx.clock.now(),
+            )
+        except IntegrityError as exc:
+            raise _taken(request.name) from exc
+        journal.note(self._ctx, tx, "user.created", f"The {request.role} {request.name} was added.", by=by)
+        user = finding.user(tx, user_id)
+        if user.policy != Policy():
+            _note_policy(self._ctx, tx, user, by=by)
+        return user
+
+    async def change(self, identity: Identity, ref: str, change: UserChange, *, if_match: int) -> User:
+        """`if_match` is the `version` that the caller looked at; raises Stale when it is no longer the newest.
+
+        Open sessions of theirs follow the new policy at once.
+        """
+        identity.require_administrator()
+
+        def work(tx: sa.Connection) -> UserRow:
+            before = finding.user(tx, ref)
+            policy = before.policy if change.policy is None else change.policy.applied_to(before.policy)
+            if not people.set_policy(tx, before.id, policy, if_version=if_match, now=self._ctx.clock.now()):
+                raise Stale(
+                    f"The user {before.name} was changed in the meantime: it is at version {before.version}, "
+                    f"you looked at {if_match}.",
+                    remedy="Look at it again and repeat your change.",
+                )
+            after = finding.user(tx, before.id)
+            if after.policy != before.policy:
+                _note_policy(self._ctx, tx, after, by=identity)
+            return after
+
+        return model(await self._ctx.store.write(work))
+
+    async def set_password(self, identity: Identity, ref: str, request: PasswordRequest) -> None:
+        """An administrator sets anyone's; a user their own, giving the current one. Other logins of theirs end.
+
+        Their API tokens end too when it is an administrator who sets it: whoever knew the password may have made some.
+        """
+        target = await self._ctx.store.read(lambda tx: self._target(tx, identity, ref))
+        own = target.id == identity.user_id
+        if own:
+            current = request.current.get_secret_value() if request.current is not None else ""
+            if not await self._ctx.passwords.verify(target.password_hash, current):
+                raise Refused("The current password is wrong.", remedy="Give the password that you have now.")
+        password_hash = await self._ctx.passwords.hash(request.password.get_secret_value())
+
+        def work(tx: sa.Connection) -> None:
+            finding.user(tx, target.id)
+            people.set_password(tx, target.id, password_hash)
+            logins.delete_of_user(tx, target.id, but=identity.login_id if own else None)
+            if not own:
+                logins.delete_tokens_of_user(tx, target.id)
+            journal.note(self._ctx, tx, "user.password", f"The password of {target.name} was changed.", by=identity)
+
+        await self._ctx.store.write(work)
+
+    def _target(self, tx: sa.Connection, identity: Identity, ref: str) -> UserRow:
+        if ref not in (identity.user_id, identity.name):
+            identity.require_administrator()
+        return finding.user(tx, ref)
+
+    async def delete(self, identity: Identity, ref: str) -> None:
+        """The user's sessions end and their desktops go."""
+        identity.require_administrator()
+
+        def work(tx: sa.Connection) -> None:
+            user = finding.user(tx, ref)
+            if user.role == "administrator" and people.administrators(tx) == 1:
+                raise Conflict(
+                    f"{user.name} is the only administrator.",
+                    remedy="Add another administrator first.",
+                )
+            for session in sessions.open_ones(tx, user_id=user.id):
+                release.end_session(self._ctx, tx, session, reason="The user was deleted.", by=identity)
+            for desktop in desktop_rows.listed(tx, user_id=user.id):
+                desktop_rows.want_absent(tx, desktop.id, now=self._ctx.clock.now())
+                desktop_rows.unassign(tx, desktop.id)
+            people.delete(tx, user.id)
+            journal.note(self._ctx, tx, "user.deleted", f"The user {user.name} was deleted.", by=identity)
+
+        await self._ctx.store.write(work)
+        self._ctx.wake()
+
+
+def _note_policy(ctx: Context, tx: sa.Connection, user: UserRow, *, by: Identity | None) -> None:
+    text = f"What may pass for {user.name} was changed. {words.forbidden(user.policy)}"
+    journal.note(ctx, tx, "user.policy-changed", text, by=by)
+
+
+def _taken(name: str) -> NameTaken:
+    return NameTaken(f"There is a user called {name} already.", remedy="Choose another name.")

@@ -1,0 +1,176 @@
+"""Pools: so many equal desktops, of which some are kept ready."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from frazil.controller.identity import Identity
+from frazil.controller.services import finding, journal, paging, release, views, words
+from frazil.controller.services import operations as operations_service
+from frazil.controller.services.context import Context
+from frazil.controller.store import operations, policies, pools, sessions
+from frazil.controller.store.rows import PoolRow
+from frazil.model.errors import Conflict, InvalidInput, NameTaken, NotFound, Stale
+from frazil.model.policy import Policy
+from frazil.wire.rest import Operation, Page, Pool, PoolChange, PoolRequest
+
+
+class Pools:
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    async def list_for(self, identity: Identity, *, limit: int = paging.LIMIT, cursor: str | None = None) -> Page[Pool]:
+        """A user sees the pools that they may use, an administrator all."""
+        after = paging.decode(cursor)
+        paging.check(limit)
+        for_user = None if identity.is_administrator else identity.require_account()
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> list[Pool]:
+            rows = pools.listed(tx, for_user=for_user, after=after, limit=limit + 1)
+            return views.pool_models(tx, rows, ctx=self._ctx, presence=presence)
+
+        models = await self._ctx.store.read(work)
+        return paging.page(models, limit=limit, key=lambda pool: pool.id, model=lambda pool: pool)
+
+    async def show(self, identity: Identity, ref: str) -> Pool:
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> Pool:
+            row = visible(tx, identity, ref)
+            return views.pool_models(tx, [row], ctx=self._ctx, presence=presence)[0]
+
+        return await self._ctx.store.read(work)
+
+    async def create(self, identity: Identity, request: PoolRequest) -> Pool:
+        identity.require_administrator()
+        _check_bounds(request.spares, request.max_desktops)
+
+        def work(tx: sa.Connection) -> str:
+            image = finding.image(tx, request.image)
+            if image.wanted == "absent":
+                raise Conflict(f"The image {image.name} is being deleted.", remedy="Choose another image.")
+            now = self._ctx.clock.now()
+            pool = PoolRow(
+                id=self._ctx.ids.new_id(),
+                name=request.name,
+                label=request.label or request.name,
+                image_id=image.id,
+                profile=request.profile,
+                spares=request.spares,
+                max_desktops=request.max_desktops,
+                start_deadline_s=request.start_deadline_s,
+                start=request.start,
+                pause_after_s=request.pause_after_s,
+                share_memory=request.share_memory,
+                policy=request.policy.applied_to(Policy()) if request.policy is not None else Policy(),
+                version=1,
+                deleting=False,
+                created_at=now,
+                changed_at=now,
+            )
+            if pools.find(tx, request.name) is not None:
+                raise _taken(request.name)
+            try:
+                pools.insert(tx, pool)
+            except IntegrityError as exc:
+                raise _taken(request.name) from exc
+            journal.note(self._ctx, tx, "pool.created", f"The pool {pool.name} was created.", by=identity)
+            if pool.policy != Policy():
+                _note_policy(self._ctx, tx, pool.name, pool.policy, by=identity)
+            return pool.id
+
+        pool_id = await self._ctx.store.write(work)
+        self._ctx.wake()
+        return await self.show(identity, pool_id)
+
+    async def change(self, identity: Identity, ref: str, change: PoolChange, *, if_match: int) -> Pool:
+        """`if_match` is the `version` that the caller looked at; raises Stale when it is no longer the newest.
+
+        Open sessions follow a new policy at once.
+        """
+        identity.require_administrator()
+
+        def work(tx: sa.Connection) -> str:
+            row = finding.pool(tx, ref)
+            if row.deleting:
+                raise Conflict(f"The pool {row.name} is being deleted.")
+            said: dict[str, object] = change.model_dump(exclude_unset=True, exclude_none=True, exclude={"policy"})
+            policy = row.policy if change.policy is None else change.policy.applied_to(row.policy)
+            spares = change.spares if change.spares is not None else row.spares
+            most = change.max_desktops if change.max_desktops is not None else row.max_desktops
+            _check_bounds(spares, most)
+            values = said | {"policy": policies.to_column(policy)}
+            if not pools.change(tx, row.id, if_version=if_match, now=self._ctx.clock.now(), values=values):
+                raise Stale(
+                    f"The pool {row.name} was changed in the meantime: it is at version {row.version}, "
+                    f"you looked at {if_match}.",
+                    remedy="Look at it again and repeat your change.",
+                )
+            if policy != row.policy:
+                _note_policy(self._ctx, tx, row.name, policy, by=identity)
+            if said or policy == row.policy:
+                listed = ", ".join(f"{name} {value}" for name, value in said.items()) or "nothing"
+                text = f"The pool {row.name} was changed: {listed}."
+                journal.note(self._ctx, tx, "pool.changed", text, by=identity)
+            return row.id
+
+        pool_id = await self._ctx.store.write(work)
+        self._ctx.wake()
+        return await self.show(identity, pool_id)
+
+    async def delete(self, identity: Identity, ref: str) -> Operation:
+        """Its sessions end, its desktops go, then the pool."""
+        identity.require_administrator()
+
+        def work(tx: sa.Connection) -> Operation:
+            row = finding.pool(tx, ref)
+            running = operations.running(tx, target_id=row.id)
+            if row.deleting and running:
+                return operations_service.model(tx, running[0])
+            now = self._ctx.clock.now()
+            pools.mark_deleting(tx, row.id, now=now)
+            for session in sessions.open_ones(tx, pool_id=row.id):
+                release.end_session(self._ctx, tx, session, reason="The pool was deleted.", by=identity)
+            operation = operations.insert(
+                tx, id=self._ctx.ids.new_id(), kind="pool.delete", target_id=row.id, attempt=1, now=now
+            )
+            journal.note(self._ctx, tx, "pool.deleted", f"The pool {row.name} is being deleted.", by=identity)
+            return operations_service.model(tx, operation)
+
+        operation = await self._ctx.store.write(work)
+        self._ctx.wake()
+        return operation
+
+
+def visible(tx: sa.Connection, identity: Identity, ref: str) -> PoolRow:
+    """The pool, if the caller may know of it; NotFound otherwise."""
+    row = finding.pool(tx, ref) if identity.is_administrator else pools.find(tx, ref)
+    if row is None or not may_use(tx, identity, row):
+        raise NotFound(f"There is no pool called {ref[:100]!r}.", remedy="See the list of your pools.")
+    return row
+
+
+def may_use(tx: sa.Connection, identity: Identity, row: PoolRow) -> bool:
+    if identity.is_administrator:
+        return True
+    return identity.user_id is not None and pools.entitled(tx, pool_id=row.id, user_id=identity.user_id)
+
+
+def _note_policy(ctx: Context, tx: sa.Connection, name: str, policy: Policy, *, by: Identity) -> None:
+    text = f"What may pass in the pool {name} was changed. {words.forbidden(policy)}"
+    journal.note(ctx, tx, "pool.policy-changed", text, by=by)
+
+
+def _check_bounds(spares: int, max_desktops: int) -> None:
+    if spares > max_desktops:
+        raise InvalidInput(
+            f"{spares} spares can't be kept by a pool of at most {max_desktops} desktops.",
+            remedy="Ask for fewer spares or allow more desktops.",
+            field="spares",
+        )
+
+
+def _taken(name: str) -> NameTaken:
+    return NameTaken(f"There is a pool called {name} already.", remedy="Choose another name.")

@@ -1,0 +1,209 @@
+"""Sessions: a person's use of one desktop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from frazil import failpoint
+from frazil.controller.identity import Identity
+from frazil.controller.presence import PresenceView
+from frazil.controller.services import finding, giving, journal, paging, release, views
+from frazil.controller.services import pools as pools_service
+from frazil.controller.services.context import Context
+from frazil.controller.services.routing import route_of
+from frazil.controller.services.tickets import Tickets
+from frazil.controller.store import desktops, meta, sessions
+from frazil.controller.store.rows import DesktopRow, PoolRow, SessionRow
+from frazil.model.desktop import Phase, Power
+from frazil.model.errors import Conflict, InvalidInput, NotFound
+from frazil.wire.rest import NewSession, Page, Session, SessionRequest
+from frazil.wire.sessions import LinkState, Refusal, Route
+
+
+class Sessions:
+    def __init__(self, ctx: Context, tickets: Tickets) -> None:
+        self._ctx = ctx
+        self._tickets = tickets
+
+    async def open(self, identity: Identity, request: SessionRequest) -> NewSession:
+        """The caller's open session in the pool, or a new one with a desktop: a ready one, else one on its way."""
+        if (request.pool is None) == (request.desktop is None):
+            raise InvalidInput("Say which pool or which desktop: exactly one of `pool` and `desktop`.", field="pool")
+        user_id = identity.require_account()
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> str:
+            if request.desktop is not None:
+                return self._open_desktop(tx, identity, user_id, request.desktop).id
+            assert request.pool is not None
+            pool = pools_service.visible(tx, identity, request.pool)
+            return self._open_pool(tx, identity, user_id, pool, presence).id
+
+        session_id = await self._ctx.store.write(work)
+        failpoint.reach("controller.assigned")
+        self._ctx.wake()
+        shown = await self.show(identity, session_id)
+        ready = shown.desktop.phase in (Phase.READY, Phase.PAUSED)
+        ticket = await self._tickets.mint(identity, session_id) if ready else None
+        return NewSession(session=shown, view_url=f"/sessions/{session_id}", ticket=ticket)
+
+    def _open_pool(
+        self, tx: sa.Connection, identity: Identity, user_id: str, pool: PoolRow, presence: PresenceView
+    ) -> SessionRow:
+        if pool.deleting:
+            raise Conflict(f"The pool {pool.name} is being deleted.", remedy="Choose another pool.")
+        for session in sessions.open_ones(tx, user_id=user_id, pool_id=pool.id):
+            return session
+        desktop_id = giving.give(self._ctx, tx, user_id, pool, presence)
+        if desktop_id is None:
+            full = _full(pool, desktops.listed(tx, pool_id=pool.id), presence)
+            raise Conflict(full, remedy="Try again when someone has left, or ask an administrator.")
+        return self._insert(tx, identity, user_id, pool.id, desktop_id)
+
+    def _open_desktop(self, tx: sa.Connection, identity: Identity, user_id: str, ref: str) -> SessionRow:
+        row = desktops.find(tx, ref)
+        if row is None or row.assigned_user_id != user_id:
+            raise NotFound(f"You have no desktop called {ref[:100]!r}.", remedy="See the list of your desktops.")
+        for session in sessions.open_ones(tx, user_id=user_id, desktop_id=row.id):
+            return session
+        if row.power is Power.ABSENT:
+            raise Conflict(f"The desktop {row.name} is being deleted.", remedy="Open its pool for another one.")
+        return self._insert(tx, identity, user_id, row.pool_id, row.id)
+
+    def _insert(self, tx: sa.Connection, identity: Identity, user_id: str, pool_id: str, desktop_id: str) -> SessionRow:
+        session_id = self._ctx.ids.new_id()
+        meta.ensure_sign_on_key(tx, self._ctx.ids.new_secret())
+        sessions.insert(
+            tx,
+            id=session_id,
+            user_id=user_id,
+            pool_id=pool_id,
+            desktop_id=desktop_id,
+            now=self._ctx.clock.now(),
+            remote_address=identity.remote_address,
+        )
+        name = finding.desktop(tx, desktop_id).name
+        text = f"{identity.name} was given the desktop {name}."
+        journal.note(self._ctx, tx, "session.opened", text, by=identity, desktop_id=desktop_id)
+        return _found(tx, session_id)
+
+    async def list_for(
+        self, identity: Identity, *, limit: int = paging.LIMIT, cursor: str | None = None
+    ) -> Page[Session]:
+        """The open ones: a user's own, an administrator's all."""
+        after = paging.decode(cursor)
+        paging.check(limit)
+        user_id = None if identity.is_administrator else identity.require_account()
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> list[Session]:
+            names = views.Names.read(tx)
+            rows = sessions.open_ones(tx, user_id=user_id, after=after, limit=limit + 1)
+            found = desktops.by_ids(tx, [row.desktop_id for row in rows])
+            return [
+                views.session(tx, row, found[row.desktop_id], ctx=self._ctx, presence=presence, names=names)
+                for row in rows
+                if row.desktop_id in found
+            ]
+
+        models = await self._ctx.store.read(work)
+        return paging.page(models, limit=limit, key=lambda session: session.id, model=lambda session: session)
+
+    async def show(self, identity: Identity, session_id: str) -> Session:
+        """Raises NotFound for another's session and for one that has ended, then with the reason."""
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> Session:
+            row = visible(tx, identity, session_id)
+            desktop = finding.desktop(tx, row.desktop_id)
+            return views.session(tx, row, desktop, ctx=self._ctx, presence=presence, names=views.Names.read(tx))
+
+        return await self._ctx.store.read(work)
+
+    async def end(self, identity: Identity, session_id: str) -> None:
+        """Links are cut, the desktop is given back, a fresh spare follows."""
+
+        def work(tx: sa.Connection) -> None:
+            row = visible(tx, identity, session_id)
+            reason = "The person left." if row.user_id == identity.user_id else "An administrator ended it."
+            release.end_session(self._ctx, tx, row, reason=reason, by=identity)
+
+        await self._ctx.store.write(work)
+        self._ctx.wake()
+
+    async def route(self, session_id: str) -> Route:
+        """For the gateway: where an open session's desktop is."""
+        return await self._ctx.store.read(lambda tx: route_of(tx, session_id))
+
+    async def link_state(self, session_id: str, state: LinkState) -> None:
+        """For the gateway: a session's main link came or went."""
+
+        def work(tx: sa.Connection) -> None:
+            row = sessions.find(tx, session_id)
+            if row is None or row.ended_at is not None:
+                raise NotFound("There is no such open session.")
+            set_link(self._ctx, tx, row, state)
+
+        await self._ctx.store.write(work)
+        self._ctx.wake()
+
+    async def links_refused(self, refusals: Sequence[Refusal]) -> None:
+        """For the gateway: links that it refused without asking. Of sessions that never were, nothing is kept."""
+
+        def work(tx: sa.Connection) -> None:
+            for refusal in refusals:
+                row = sessions.find(tx, refusal.session_id)
+                if row is None:
+                    continue
+                text = f"A link was refused. {refusal.why}"
+                if refusal.times > 1:
+                    text = f"{refusal.times} links were refused. {refusal.why}"
+                by = journal.owner(tx, row, remote_address=refusal.remote_address)
+                journal.note(self._ctx, tx, "link.refused", text, by=by, desktop_id=row.desktop_id, outcome="refused")
+
+        await self._ctx.store.write(work)
+
+
+def set_link(ctx: Context, tx: sa.Connection, row: SessionRow, state: LinkState) -> None:
+    """A viewer of an open session came or went. The desktop of one who came is awake, also if it was being paused."""
+    now = ctx.clock.now()
+    sessions.set_connected(tx, row.id, connected=state.connected, remote_address=state.remote_address, now=now)
+    if state.connected and finding.desktop(tx, row.desktop_id).power is Power.PAUSED:
+        desktops.want(tx, row.desktop_id, power=Power.RUNNING, graceful=False, now=now)
+    if row.connected == state.connected:
+        return
+    said = "connected" if state.connected else "disconnected"
+    text = f"A viewer {said}." + (f" {state.reason}" if state.reason else "")
+    by = journal.owner(tx, row, remote_address=state.remote_address)
+    journal.note(ctx, tx, f"session.{said}", text, by=by, desktop_id=row.desktop_id, outcome="seen")
+
+
+def _found(tx: sa.Connection, session_id: str) -> SessionRow:
+    row = sessions.find(tx, session_id)
+    assert row is not None
+    return row
+
+
+def visible(tx: sa.Connection, identity: Identity, session_id: str) -> SessionRow:
+    row = sessions.find(tx, session_id)
+    own = row is not None and identity.user_id is not None and row.user_id == identity.user_id
+    if row is None or not (own or identity.is_administrator):
+        raise NotFound("There is no such session.", remedy="Open the desktop again from the portal.")
+    if row.ended_at is not None:
+        raise NotFound(
+            f"This session has ended. {row.end_reason}".rstrip(), remedy="Open the desktop again from the portal."
+        )
+    return row
+
+
+def _full(pool: PoolRow, rows: list[DesktopRow], presence: PresenceView) -> str:
+    counted = views.counts(rows, presence)
+    said = [f"All {pool.max_desktops} desktops of the pool {pool.label} are taken: {counted.assigned} in use"]
+    if counted.failed:
+        said.append(f"{counted.failed} failed")
+    rest = counted.total - counted.assigned - counted.failed
+    if rest:
+        said.append(f"{rest} being cleared away or not reachable")
+    return ", ".join(said) + "."

@@ -1,0 +1,157 @@
+"""From rows to the bodies that people and programs see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+
+import sqlalchemy as sa
+
+from frazil.controller.presence import PresenceView
+from frazil.controller.services import words
+from frazil.controller.services.context import Context
+from frazil.controller.store import desktops, hosts, images, people, policies, pools, sessions
+from frazil.controller.store.rows import DesktopRow, PoolRow, SessionRow
+from frazil.model.desktop import Failure, Phase, phase
+from frazil.wire.hostlink import FailureField
+from frazil.wire.policy import PolicyField
+from frazil.wire.rest import Desktop, Pool, PoolCounts, Session, SessionLine
+
+
+def failure_field(failure: Failure | None) -> FailureField | None:
+    return None if failure is None else FailureField(code=failure.code, text=failure.text, remedy=failure.remedy)
+
+
+def phase_of(row: DesktopRow, presence: PresenceView) -> Phase:
+    silent = row.host_id is not None and presence.is_silent(row.host_id)
+    return phase(row.wanted, row.seen, host_silent=silent)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names by id, for labels."""
+
+    pools: dict[str, str]
+    hosts: dict[str, str]
+    users: dict[str, str]
+    connected: set[str]
+
+    @classmethod
+    def read(cls, tx: sa.Connection) -> Names:
+        return cls(
+            {pool.id: pool.name for pool in pools.listed(tx)},
+            {host.id: host.name for host in hosts.listed(tx)},
+            people.names(tx),
+            sessions.connected_desktops(tx),
+        )
+
+
+def desktop(row: DesktopRow, *, ctx: Context, presence: PresenceView, names: Names) -> Desktop:
+    now_phase = phase_of(row, presence)
+    fresh = row.fresh_seen is not None
+    user_id = row.assigned_user_id
+    return Desktop(
+        id=row.id,
+        name=row.name,
+        pool_id=row.pool_id,
+        pool_name=names.pools.get(row.pool_id, ""),
+        host_id=row.host_id,
+        host_name=names.hosts.get(row.host_id) if row.host_id is not None else None,
+        phase=now_phase,
+        phase_text=words.PHASE_TEXT[now_phase],
+        power=row.power,
+        step=row.step if fresh else "",
+        failure=failure_field(row.failure or words.held_up(row, now_phase)),
+        user_id=user_id,
+        user_name=names.users.get(user_id) if user_id is not None else None,
+        connected=row.id in names.connected,
+        created_at=row.created_at,
+        started_at=row.started_at if fresh else None,
+        why=words.why(row, now_phase, waiting=ctx.words.waiting.get(row.id, "")),
+    )
+
+
+def counts(rows: Iterable[DesktopRow], presence: PresenceView) -> PoolCounts:
+    """`ready` are the spares that can be given away at once; failed and assigned ones are counted as such."""
+    total = ready = assigned = starting = failed = 0
+    for row in rows:
+        total += 1
+        now_phase = phase_of(row, presence)
+        if now_phase is Phase.FAILED:
+            failed += 1
+        elif row.assigned_user_id is not None:
+            assigned += 1
+        elif now_phase is Phase.READY:
+            ready += 1
+        elif now_phase in (Phase.WAITING, Phase.STARTING):
+            starting += 1
+    return PoolCounts(total=total, ready=ready, assigned=assigned, starting=starting, failed=failed)
+
+
+def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presence: PresenceView) -> list[Pool]:
+    image_names = {image.id: image.name for image in images.listed(tx)}
+    starts = pools.start_seconds(tx, [row.id for row in rows])
+    return [
+        Pool(
+            id=row.id,
+            name=row.name,
+            label=row.label,
+            image_id=row.image_id,
+            image_name=image_names.get(row.image_id, ""),
+            profile=row.profile,
+            spares=row.spares,
+            max_desktops=row.max_desktops,
+            start_deadline_s=row.start_deadline_s,
+            start=row.start,
+            pause_after_s=row.pause_after_s,
+            share_memory=row.share_memory,
+            policy=PolicyField.of(row.policy),
+            version=row.version,
+            deleting=row.deleting,
+            counts=counts(desktops.listed(tx, pool_id=row.id), presence),
+            typical_start_s=round(median(starts[row.id]), 3) if starts[row.id] else None,
+            note="The pool is being deleted." if row.deleting else ctx.words.notes.get(row.id, ""),
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def expected_ready_s(row: DesktopRow, now_phase: Phase, starts: list[float], *, now: datetime) -> float | None:
+    """How long it usually takes from now; never less than 0, None when there is nothing to go by."""
+    if now_phase is Phase.READY:
+        return 0.0
+    if now_phase not in (Phase.WAITING, Phase.STARTING) or not starts:
+        return None
+    return round(max(0.0, median(starts) - (now - row.wanted_since).total_seconds()), 1)
+
+
+def session(
+    tx: sa.Connection, row: SessionRow, found: DesktopRow, *, ctx: Context, presence: PresenceView, names: Names
+) -> Session:
+    starts = pools.start_seconds(tx, [row.pool_id])[row.pool_id]
+    now_phase = phase_of(found, presence)
+    allowed = policies.of_session(tx, row.id)
+    assert allowed is not None, "only open sessions are shown, and a deleted user's are ended with them"
+    return Session(
+        id=row.id,
+        pool_id=row.pool_id,
+        pool_name=names.pools.get(row.pool_id, ""),
+        desktop=desktop(found, ctx=ctx, presence=presence, names=names),
+        user_id=row.user_id,
+        user_name=names.users.get(row.user_id, ""),
+        connected=row.connected,
+        connected_at=row.connected_at,
+        remote_address=row.remote_address,
+        line=_line(row, ctx) if row.connected else None,
+        created_at=row.opened_at,
+        expected_ready_s=expected_ready_s(found, now_phase, starts, now=ctx.clock.now()),
+        policy=PolicyField.of(allowed.policy),
+    )
+
+
+def _line(row: SessionRow, ctx: Context) -> SessionLine | None:
+    known = ctx.lines.of(row.id, now_s=ctx.clock.monotonic_s())
+    return None if known is None else SessionLine.model_validate(known.model_dump(exclude={"session_id"}))

@@ -1,0 +1,67 @@
+"""Phases in words, and why a desktop is not ready."""
+
+from __future__ import annotations
+
+from frazil.controller.store.rows import DesktopRow
+from frazil.model.desktop import Failure, Phase, Power
+from frazil.model.policy import Policy
+
+PHASE_TEXT: dict[Phase, str] = {
+    Phase.WAITING: "Waiting for a place on a host",
+    Phase.STARTING: "Starting",
+    Phase.READY: "Ready",
+    Phase.PAUSED: "Paused",
+    Phase.STOPPING: "Stopping",
+    Phase.STOPPED: "Stopped",
+    Phase.DELETING: "Being deleted",
+    Phase.GONE: "Gone",
+    Phase.FAILED: "Failed",
+    Phase.UNKNOWN: "Unknown",
+}
+
+
+def forbidden(policy: Policy) -> str:
+    """What a policy forbids, as a sentence."""
+    return f"Forbidden: {'; '.join(policy.forbidden())}." if policy.forbidden() else "Nothing is forbidden."
+
+
+def held_up(row: DesktopRow, phase: Phase) -> Failure | None:
+    """What keeps this desktop from being used until it passes, as a full disk does."""
+    return row.held_up if phase in (Phase.STARTING, Phase.PAUSED) else None
+
+
+def why(row: DesktopRow, phase: Phase, *, waiting: str) -> str:
+    """Why this desktop is not ready, in whole sentences; empty when it is."""
+    seen = row.fresh_seen
+    now = f" Now: {row.step}." if seen is not None and row.step else ""
+    held = held_up(row, phase)
+    if held is not None:
+        return f"{held.text} {held.remedy}".rstrip()
+    match phase:
+        case Phase.READY | Phase.GONE:
+            return ""
+        case Phase.WAITING:
+            return waiting or "It is about to be placed on a host."
+        case Phase.STARTING:
+            if row.power is Power.PAUSED:
+                return f"Its host is pausing it.{now}"
+            return f"Its host is starting it.{now}"
+        case Phase.FAILED:
+            failure = row.failure
+            return f"{failure.text} {failure.remedy}".rstrip() if failure is not None else ""
+        case Phase.PAUSED:
+            return "It is paused: it keeps its memory and uses no processor time. Opening it wakes it."
+        case Phase.STOPPED:
+            return "It was stopped and is not wanted running. Start it to use it."
+        case Phase.STOPPING:
+            how = "was asked to shut down" if row.graceful else "is being stopped"
+            return f"It {how}.{now}"
+        case Phase.DELETING:
+            if seen is not None and seen.failure is not None:
+                return f"Its host could not delete it: {seen.failure.text} {seen.failure.remedy}".rstrip()
+            return f"Its host is deleting it.{now}"
+        case Phase.UNKNOWN:
+            return (
+                "Its host has not been heard from, so nothing is known about it now; it may well be running. "
+                "It is left alone until the host is back."
+            )

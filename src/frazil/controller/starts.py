@@ -1,0 +1,11 @@
+"""How a pool's desktops come up."""
+
+from __future__ import annotations
+
+from frazil.controller.store.rows import PoolRow
+from frazil.wire.hostlink import ReadyWhen, Start
+
+
+def start_of(pool: PoolRow, ready_when: ReadyWhen) -> Start:
+    """How the pool's desktops come up: a fork needs the guest service, which tells it who it is."""
+    return pool.start if ready_when == "service" else "cold"

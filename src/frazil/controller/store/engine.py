@@ -1,0 +1,73 @@
+"""Engines: SQLite (one writer with BEGIN IMMEDIATE, readers beside it, WAL) or PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+BUSY_TIMEOUT_S = 5.0
+READERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """`write` begins writing transactions, `read` reading ones; on PostgreSQL they are one."""
+
+    write: sa.Engine
+    read: sa.Engine
+
+    def dispose(self) -> None:
+        self.write.dispose()
+        self.read.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    return f"sqlite+pysqlite:///{path}"
+
+
+def make(url: str) -> Engines:
+    """Engines for the SQLAlchemy `url`; nothing is connected yet."""
+    if sa.make_url(url).get_backend_name() == "sqlite":
+        return Engines(
+            _sqlite(url, begin="BEGIN IMMEDIATE", size=1),
+            _sqlite(url, begin="BEGIN", size=READERS),
+        )
+    engine = sa.create_engine(url, pool_size=READERS + 1, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT_S)
+    return Engines(engine, engine)
+
+
+def _sqlite(url: str, *, begin: str, size: int) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_S,
+        # The pool hands a connection to one thread at a time.
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+    )
+    sa.event.listen(engine, "connect", _prepare)
+    sa.event.listen(engine, "begin", _beginner(begin))
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+    cursor = connection.cursor()
+    try:
+        # synchronous FULL: after a power cut, a ticket that was used must not come back as unused.
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+            cursor.execute(f"PRAGMA {pragma}")
+    finally:
+        cursor.close()
+
+
+def _beginner(statement: str) -> Callable[[sa.Connection], None]:
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+    return begin

@@ -1,0 +1,98 @@
+"""Queries of hosts and of the strays on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from frazil.controller.store.rows import HostRow, StrayRow
+from frazil.controller.store.tables import TENANT, hosts, strays
+from frazil.controller.store.upsert import upsert
+from frazil.wire.hostlink import Capabilities, HostLoad, Stray
+
+
+def _row(found: sa.RowMapping) -> HostRow:
+    return HostRow(
+        id=found["id"],
+        name=found["name"],
+        version=found["version"],
+        capabilities=Capabilities.model_validate(found["capabilities"]),
+        load=None if found["load"] is None else HostLoad.model_validate(found["load"]),
+        last_seen_at=found["last_seen_at"],
+        desired_generation=found["desired_generation"],
+        announced=found["announced"],
+        created_at=found["created_at"],
+    )
+
+
+def hello(tx: sa.Connection, *, id: str, name: str, version: str, capabilities: Capabilities, now: datetime) -> None:
+    """A host said who it is: one row a host, made or brought up to date."""
+    said = {"name": name, "version": version, "capabilities": capabilities.model_dump(mode="json"), "last_seen_at": now}
+    updated = tx.execute(hosts.update().where(hosts.c.id == id).values(said)).rowcount
+    if updated == 0:
+        tx.execute(hosts.insert().values(id=id, tenant_id=TENANT, created_at=now, **said))
+
+
+def find(tx: sa.Connection, ref: str) -> HostRow | None:
+    """By id or name."""
+    query = sa.select(hosts).where(sa.or_(hosts.c.id == ref, hosts.c.name == ref)).order_by(hosts.c.id).limit(1)
+    found = tx.execute(query).mappings().first()
+    return _row(found) if found else None
+
+
+def listed(tx: sa.Connection, *, after: str | None = None, limit: int | None = None) -> list[HostRow]:
+    query = sa.select(hosts).order_by(hosts.c.id)
+    if after is not None:
+        query = query.where(hosts.c.id > after)
+    if limit is not None:
+        query = query.limit(limit)
+    return [_row(found) for found in tx.execute(query).mappings()]
+
+
+def next_generation(tx: sa.Connection, host_id: str) -> int:
+    """A number for the next Desired of this host; it only ever grows, restarts included."""
+    query = hosts.update().where(hosts.c.id == host_id)
+    tx.execute(query.values(desired_generation=hosts.c.desired_generation + 1))
+    return int(tx.execute(sa.select(hosts.c.desired_generation).where(hosts.c.id == host_id)).scalar_one())
+
+
+def heard(tx: sa.Connection, host_id: str, *, load: HostLoad | None, at: datetime) -> None:
+    values: dict[str, object] = {"last_seen_at": at}
+    if load is not None:
+        values["load"] = load.model_dump(mode="json")
+    tx.execute(hosts.update().where(hosts.c.id == host_id).values(values))
+
+
+def announce(tx: sa.Connection, host_id: str, *, state: str) -> None:
+    tx.execute(hosts.update().where(hosts.c.id == host_id).values(announced=state))
+
+
+def set_strays(tx: sa.Connection, host_id: str, found: Sequence[Stray]) -> None:
+    """What a host reports as of unknown origin, whole."""
+    tx.execute(strays.delete().where(strays.c.host_id == host_id))
+    for stray in found:
+        values = {
+            "host_id": host_id,
+            "kind": stray.kind,
+            "name": stray.name[:300],
+            "tenant_id": TENANT,
+            "desktop_id": stray.desktop_id,
+            "detail": stray.detail,
+        }
+        upsert(tx, strays, values, keys=["host_id", "kind", "name"])
+
+
+def strays_listed(tx: sa.Connection) -> list[StrayRow]:
+    query = sa.select(strays).order_by(strays.c.host_id, strays.c.kind, strays.c.name)
+    return [
+        StrayRow(
+            host_id=found["host_id"],
+            kind=found["kind"],
+            name=found["name"],
+            desktop_id=found["desktop_id"],
+            detail=found["detail"],
+        )
+        for found in tx.execute(query).mappings()
+    ]

@@ -1,0 +1,100 @@
+"""Queries of users."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from frazil.controller.store import policies
+from frazil.controller.store.rows import UserRow
+from frazil.controller.store.tables import TENANT, users
+from frazil.model.policy import Policy
+from frazil.wire.rest import Role
+
+LOCAL_ISSUER = "local"
+
+
+def row(found: sa.RowMapping) -> UserRow:
+    return UserRow(
+        id=found["id"],
+        name=found["subject"],
+        display_name=found["display_name"],
+        role=found["role"],
+        password_hash=found["password_hash"],
+        policy=policies.from_column(found["policy"]),
+        version=found["version"],
+        created_at=found["created_at"],
+    )
+
+
+def insert(
+    tx: sa.Connection,
+    *,
+    id: str,
+    name: str,
+    display_name: str,
+    role: Role,
+    password_hash: str,
+    policy: Policy | None = None,
+    now: datetime,
+) -> None:
+    """Raises sqlalchemy's IntegrityError when the name is taken."""
+    tx.execute(
+        users.insert().values(
+            id=id,
+            tenant_id=TENANT,
+            issuer=LOCAL_ISSUER,
+            subject=name,
+            display_name=display_name,
+            role=role,
+            password_hash=password_hash,
+            policy=None if policy is None else policies.to_column(policy),
+            created_at=now,
+        )
+    )
+
+
+def find(tx: sa.Connection, ref: str) -> UserRow | None:
+    """By id or name."""
+    query = sa.select(users).where(sa.or_(users.c.id == ref, users.c.subject == ref)).limit(1)
+    found = tx.execute(query).mappings().first()
+    return row(found) if found else None
+
+
+def by_name(tx: sa.Connection, name: str) -> UserRow | None:
+    query = sa.select(users).where(users.c.issuer == LOCAL_ISSUER, users.c.subject == name)
+    found = tx.execute(query).mappings().first()
+    return row(found) if found else None
+
+
+def listed(tx: sa.Connection, *, after: str | None, limit: int) -> list[UserRow]:
+    query = sa.select(users).order_by(users.c.id).limit(limit)
+    if after is not None:
+        query = query.where(users.c.id > after)
+    return [row(found) for found in tx.execute(query).mappings()]
+
+
+def names(tx: sa.Connection) -> dict[str, str]:
+    """Every user's name by id."""
+    return dict(tx.execute(sa.select(users.c.id, users.c.subject)).all())
+
+
+def administrators(tx: sa.Connection) -> int:
+    query = sa.select(sa.func.count()).select_from(users).where(users.c.role == "administrator")
+    return int(tx.execute(query).scalar_one())
+
+
+def set_password(tx: sa.Connection, user_id: str, password_hash: str) -> None:
+    tx.execute(users.update().where(users.c.id == user_id).values(password_hash=password_hash))
+
+
+def set_policy(tx: sa.Connection, user_id: str, policy: Policy, *, if_version: int, now: datetime) -> bool:
+    """Set it and raise the version, if that is still `if_version`; whether it was."""
+    query = users.update().where(users.c.id == user_id, users.c.version == if_version)
+    values = {"policy": policies.to_column(policy), "version": if_version + 1, "changed_at": now}
+    return tx.execute(query.values(values)).rowcount == 1
+
+
+def delete(tx: sa.Connection, user_id: str) -> None:
+    tx.execute(users.delete().where(users.c.id == user_id))

@@ -1,0 +1,184 @@
+"""Queries of pools, of who may use them, and of how long their desktops took to start."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from frazil.controller.store import policies
+from frazil.controller.store.rows import EntitlementRow, PoolRow
+from frazil.controller.store.tables import TENANT, entitlements, pools, starts, users
+from frazil.controller.store.upsert import upsert
+from frazil.wire.hostlink import Profile
+
+STARTS_KEPT = 20
+
+
+def _row(found: sa.RowMapping) -> PoolRow:
+    return PoolRow(
+        id=found["id"],
+        name=found["name"],
+        label=found["label"],
+        image_id=found["image_id"],
+        profile=Profile.model_validate(found["profile"]),
+        spares=found["spares"],
+        max_desktops=found["max_desktops"],
+        start_deadline_s=found["start_deadline_s"],
+        start=found["start"],
+        pause_after_s=found["pause_after_s"],
+        share_memory=found["share_memory"],
+        policy=policies.from_column(found["policy"]),
+        version=found["version"],
+        deleting=found["deleting"],
+        created_at=found["created_at"],
+        changed_at=found["changed_at"],
+    )
+
+
+def insert(tx: sa.Connection, pool: PoolRow) -> None:
+    """Raises sqlalchemy's IntegrityError when the name is taken."""
+    tx.execute(
+        pools.insert().values(
+            id=pool.id,
+            tenant_id=TENANT,
+            name=pool.name,
+            label=pool.label,
+            image_id=pool.image_id,
+            profile=pool.profile.model_dump(mode="json"),
+            spares=pool.spares,
+            max_desktops=pool.max_desktops,
+            start_deadline_s=pool.start_deadline_s,
+            start=pool.start,
+            pause_after_s=pool.pause_after_s,
+            share_memory=pool.share_memory,
+            policy=policies.to_column(pool.policy),
+            version=pool.version,
+            deleting=pool.deleting,
+            next_number=1,
+            created_at=pool.created_at,
+            changed_at=pool.changed_at,
+        )
+    )
+
+
+def find(tx: sa.Connection, ref: str) -> PoolRow | None:
+    """By id or name."""
+    query = sa.select(pools).where(sa.or_(pools.c.id == ref, pools.c.name == ref)).limit(1)
+    found = tx.execute(query).mappings().first()
+    return _row(found) if found else None
+
+
+def listed(
+    tx: sa.Connection, *, for_user: str | None = None, after: str | None = None, limit: int | None = None
+) -> list[PoolRow]:
+    """All pools, or those that `for_user` may use."""
+    query = sa.select(pools).order_by(pools.c.id)
+    if for_user is not None:
+        query = query.join(entitlements, entitlements.c.pool_id == pools.c.id).where(
+            entitlements.c.user_id == for_user, pools.c.deleting.is_(False)
+        )
+    if after is not None:
+        query = query.where(pools.c.id > after)
+    if limit is not None:
+        query = query.limit(limit)
+    return [_row(found) for found in tx.execute(query).mappings()]
+
+
+def change(tx: sa.Connection, pool_id: str, *, if_version: int, now: datetime, values: Mapping[str, object]) -> bool:
+    """Set `values` and raise the version, if it is still `if_version`; whether it was."""
+    query = pools.update().where(pools.c.id == pool_id, pools.c.version == if_version)
+    return tx.execute(query.values(**values, version=if_version + 1, changed_at=now)).rowcount == 1
+
+
+def mark_deleting(tx: sa.Connection, pool_id: str, *, now: datetime) -> None:
+    query = pools.update().where(pools.c.id == pool_id)
+    tx.execute(query.values(deleting=True, version=pools.c.version + 1, changed_at=now))
+
+
+def delete(tx: sa.Connection, pool_id: str) -> bool:
+    return tx.execute(pools.delete().where(pools.c.id == pool_id, pools.c.deleting.is_(True))).rowcount == 1
+
+
+def take_number(tx: sa.Connection, pool_id: str) -> int:
+    """The number of the pool's next desktop; never given twice."""
+    tx.execute(pools.update().where(pools.c.id == pool_id).values(next_number=pools.c.next_number + 1))
+    return int(tx.execute(sa.select(pools.c.next_number).where(pools.c.id == pool_id)).scalar_one()) - 1
+
+
+def using_image(tx: sa.Connection, image_id: str) -> list[str]:
+    """Names of the pools that use an image."""
+    return list(tx.execute(sa.select(pools.c.name).where(pools.c.image_id == image_id)).scalars())
+
+
+def entitle(tx: sa.Connection, *, pool_id: str, user_id: str, now: datetime) -> bool:
+    """Whether it is new."""
+    if entitled(tx, pool_id=pool_id, user_id=user_id):
+        return False
+    values = {"pool_id": pool_id, "user_id": user_id, "tenant_id": TENANT, "created_at": now}
+    upsert(tx, entitlements, values, keys=["pool_id", "user_id"])
+    return True
+
+
+def disentitle(tx: sa.Connection, *, pool_id: str, user_id: str) -> bool:
+    query = entitlements.delete().where(entitlements.c.pool_id == pool_id, entitlements.c.user_id == user_id)
+    return tx.execute(query).rowcount == 1
+
+
+def entitled(tx: sa.Connection, *, pool_id: str, user_id: str) -> bool:
+    query = sa.select(entitlements.c.pool_id).where(
+        entitlements.c.pool_id == pool_id, entitlements.c.user_id == user_id
+    )
+    return tx.execute(query).first() is not None
+
+
+def entitlements_listed(
+    tx: sa.Connection, *, pool_id: str | None, user_id: str | None, after: tuple[str, str] | None, limit: int
+) -> list[EntitlementRow]:
+    query = (
+        sa.select(entitlements, pools.c.name.label("pool_name"), users.c.subject.label("user_name"))
+        .join(pools, pools.c.id == entitlements.c.pool_id)
+        .join(users, users.c.id == entitlements.c.user_id)
+        .order_by(entitlements.c.pool_id, entitlements.c.user_id)
+        .limit(limit)
+    )
+    if pool_id is not None:
+        query = query.where(entitlements.c.pool_id == pool_id)
+    if user_id is not None:
+        query = query.where(entitlements.c.user_id == user_id)
+    if after is not None:
+        query = query.where(sa.tuple_(entitlements.c.pool_id, entitlements.c.user_id) > sa.tuple_(*after))
+    return [
+        EntitlementRow(
+            pool_id=found["pool_id"],
+            pool_name=found["pool_name"],
+            user_id=found["user_id"],
+            user_name=found["user_name"],
+            created_at=found["created_at"],
+        )
+        for found in tx.execute(query).mappings()
+    ]
+
+
+def add_start(tx: sa.Connection, *, pool_id: str, seconds: float, now: datetime) -> None:
+    """Keep one measured start; the newest `STARTS_KEPT` are kept."""
+    tx.execute(starts.insert().values(tenant_id=TENANT, pool_id=pool_id, seconds=seconds, at=now))
+    newest = sa.select(starts.c.seq).where(starts.c.pool_id == pool_id).order_by(starts.c.seq.desc())
+    kept = newest.limit(STARTS_KEPT).subquery()
+    tx.execute(starts.delete().where(starts.c.pool_id == pool_id, starts.c.seq.not_in(sa.select(kept.c.seq))))
+
+
+def last_starts(tx: sa.Connection) -> dict[str, datetime]:
+    """When each pool's newest measured start ended; a pool without one is not named."""
+    query = sa.select(starts.c.pool_id, sa.func.max(starts.c.at)).group_by(starts.c.pool_id)
+    return {str(pool_id): at for pool_id, at in tx.execute(query)}
+
+
+def start_seconds(tx: sa.Connection, pool_ids: Collection[str]) -> dict[str, list[float]]:
+    """The last measured starts of each pool."""
+    found: dict[str, list[float]] = {pool_id: [] for pool_id in pool_ids}
+    query = sa.select(starts.c.pool_id, starts.c.seconds).where(starts.c.pool_id.in_(pool_ids))
+    for pool_id, seconds in tx.execute(query):
+        found[pool_id].append(seconds)
+    return found

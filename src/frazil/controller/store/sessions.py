@@ -1,0 +1,144 @@
+"""Queries of sessions and their tickets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from frazil.controller.store.rows import SessionRow
+from frazil.controller.store.tables import TENANT, sessions, tickets
+
+
+def _row(found: sa.RowMapping) -> SessionRow:
+    return SessionRow(
+        id=found["id"],
+        user_id=found["user_id"],
+        pool_id=found["pool_id"],
+        desktop_id=found["desktop_id"],
+        opened_at=found["opened_at"],
+        ended_at=found["ended_at"],
+        end_reason=found["end_reason"],
+        connected=found["connected"],
+        connected_at=found["connected_at"],
+        disconnected_at=found["disconnected_at"],
+        remote_address=found["remote_address"],
+    )
+
+
+def insert(
+    tx: sa.Connection,
+    *,
+    id: str,
+    user_id: str,
+    pool_id: str,
+    desktop_id: str,
+    now: datetime,
+    remote_address: str | None,
+) -> None:
+    """Raises sqlalchemy's IntegrityError when the user has an open session in the pool, or the desktop has one."""
+    tx.execute(
+        sessions.insert().values(
+            id=id,
+            tenant_id=TENANT,
+            user_id=user_id,
+            pool_id=pool_id,
+            desktop_id=desktop_id,
+            opened_at=now,
+            connected=False,
+            remote_address=remote_address,
+        )
+    )
+
+
+def find(tx: sa.Connection, session_id: str) -> SessionRow | None:
+    """Open or ended."""
+    found = tx.execute(sa.select(sessions).where(sessions.c.id == session_id)).mappings().first()
+    return _row(found) if found else None
+
+
+def open_ones(
+    tx: sa.Connection,
+    *,
+    user_id: str | None = None,
+    pool_id: str | None = None,
+    desktop_id: str | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[SessionRow]:
+    query = sa.select(sessions).where(sessions.c.ended_at.is_(None)).order_by(sessions.c.id)
+    if user_id is not None:
+        query = query.where(sessions.c.user_id == user_id)
+    if pool_id is not None:
+        query = query.where(sessions.c.pool_id == pool_id)
+    if desktop_id is not None:
+        query = query.where(sessions.c.desktop_id == desktop_id)
+    if after is not None:
+        query = query.where(sessions.c.id > after)
+    if limit is not None:
+        query = query.limit(limit)
+    return [_row(found) for found in tx.execute(query).mappings()]
+
+
+def connected_desktops(tx: sa.Connection) -> set[str]:
+    """Ids of the desktops that someone is looking at."""
+    query = sa.select(sessions.c.desktop_id).where(sessions.c.ended_at.is_(None), sessions.c.connected.is_(True))
+    return set(tx.execute(query).scalars())
+
+
+def ended_since(tx: sa.Connection, since: datetime) -> list[SessionRow]:
+    """Sessions that ended at or after `since`, oldest first."""
+    query = sa.select(sessions).where(sessions.c.ended_at >= since).order_by(sessions.c.ended_at, sessions.c.id)
+    return [_row(found) for found in tx.execute(query).mappings()]
+
+
+def end(tx: sa.Connection, session_id: str, *, reason: str, now: datetime) -> bool:
+    """Whether it was open until now. Its tickets are worth nothing from now on."""
+    query = sessions.update().where(sessions.c.id == session_id, sessions.c.ended_at.is_(None))
+    ended = tx.execute(query.values(ended_at=now, end_reason=reason, connected=False)).rowcount == 1
+    if ended:
+        tx.execute(tickets.delete().where(tickets.c.session_id == session_id))
+    return ended
+
+
+def not_idle(tx: sa.Connection, session_id: str, *, now: datetime) -> None:
+    """Somebody is about to connect: the time without anybody begins anew."""
+    query = sessions.update().where(sessions.c.id == session_id, sessions.c.connected.is_(False))
+    tx.execute(query.values(disconnected_at=now))
+
+
+def move(tx: sa.Connection, session_id: str, *, desktop_id: str) -> None:
+    """Have a session on another desktop. Its tickets were for the first, and are worth nothing from now on."""
+    tx.execute(sessions.update().where(sessions.c.id == session_id).values(desktop_id=desktop_id))
+    tx.execute(tickets.delete().where(tickets.c.session_id == session_id))
+
+
+def set_connected(tx: sa.Connection, session_id: str, *, connected: bool, remote_address: str, now: datetime) -> bool:
+    """Whether the session is open."""
+    values: dict[str, object] = {"connected": connected}
+    if connected:
+        values |= {"connected_at": now, "remote_address": remote_address}
+    else:
+        values |= {"disconnected_at": now}
+    query = sessions.update().where(sessions.c.id == session_id, sessions.c.ended_at.is_(None))
+    return tx.execute(query.values(values)).rowcount == 1
+
+
+def insert_ticket(tx: sa.Connection, *, secret_hash: str, session_id: str, now: datetime, expires_at: datetime) -> None:
+    tx.execute(
+        tickets.insert().values(
+            secret_hash=secret_hash, tenant_id=TENANT, session_id=session_id, created_at=now, expires_at=expires_at
+        )
+    )
+    tx.execute(tickets.delete().where(tickets.c.expires_at < now))
+
+
+def redeem(tx: sa.Connection, *, secret_hash: str, session_id: str, now: datetime, remote_address: str) -> bool:
+    """Use the ticket up. One statement, so that of any number of callers exactly one is told yes."""
+    query = tickets.update().where(
+        tickets.c.secret_hash == secret_hash,
+        tickets.c.session_id == session_id,
+        tickets.c.used_at.is_(None),
+        tickets.c.expires_at > now,
+    )
+    return tx.execute(query.values(used_at=now, remote_address=remote_address)).rowcount == 1

@@ -1,0 +1,108 @@
+"""The store as the rest of the controller sees it: transactions, run in threads, with errors in words."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy import exc as sa_exc
+
+from frazil.controller.store import engine, migrate
+from frazil.controller.store.signal import Signal
+from frazil.model.errors import HostError, OutOfSpace, Unavailable
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Store:
+    """One database. Make it with `Store.open`; close it when done.
+
+    A transaction is a plain function of a connection, run in a thread: all of it is committed, or none. Writers
+    run one after the other on SQLite. `changed` is bumped after each commit.
+    """
+
+    def __init__(self, engines: engine.Engines) -> None:
+        self._engines = engines
+        writers = 1 if engines.write is not engines.read else 2
+        self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store-write")
+        self._readers = ThreadPoolExecutor(engine.READERS, thread_name_prefix="store-read")
+        self.changed = Signal()
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Bring the schema up to date (blocking; call it in a thread) and open the store."""
+        engines = engine.make(url)
+        try:
+            with _words():
+                migrate.upgrade(engines.write)
+        except BaseException:
+            engines.dispose()
+            raise
+        return cls(engines)
+
+    async def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` in one writing transaction; commit it unless it raises."""
+        result = await asyncio.get_running_loop().run_in_executor(self._writers, self.write_now, work)
+        self.changed.bump()
+        return result
+
+    async def write_if_possible(self, work: Callable[[sa.Connection], object]) -> None:
+        """Write what may be lost: a full disk or a busy database must not stop who only wants to read."""
+        try:
+            await self.write(work)
+        except HostError as exc:
+            log.warning("store.not-written", reason=exc.what)
+
+    async def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` in one reading transaction: everything it reads is of one moment."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
+
+    def write_now(self, work: Callable[[sa.Connection], T]) -> T:
+        """The blocking form of `write`; for threads only."""
+        with _words(), self._engines.write.begin() as connection:
+            return work(connection)
+
+    def read_now(self, work: Callable[[sa.Connection], T]) -> T:
+        """The blocking form of `read`; for threads only."""
+        with _words(), self._engines.read.begin() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        """Wait for what is running and close all connections (blocking)."""
+        self._writers.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self._engines.dispose()
+
+
+@contextmanager
+def _words() -> Iterator[None]:
+    """Turn what the database can't do now into errors with words; our own errors and broken constraints pass."""
+    try:
+        yield
+    except (sa_exc.IntegrityError, sa_exc.ProgrammingError, sa_exc.DataError):
+        raise
+    except (sa_exc.DBAPIError, sa_exc.TimeoutError, sqlite3.Error) as exc:
+        cause = exc.orig if isinstance(exc, sa_exc.DBAPIError) else exc
+        log.error("store.failed", reason=_plain(cause))
+        code = getattr(cause, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF == sqlite3.SQLITE_FULL:
+            raise OutOfSpace(
+                "The disk that holds Frazil's database is full, so nothing was changed.",
+                remedy="Free some space on it; desktops go on running meanwhile.",
+            ) from exc
+        raise Unavailable(
+            f"The database can't be used right now ({_plain(cause)}), so nothing was changed.",
+            remedy="Try again in a moment; if it stays so, look at the disk under the state directory.",
+        ) from exc
+
+
+def _plain(cause: BaseException | None) -> str:
+    text = str(cause or "no reason given").strip().splitlines()
+    return text[0][:200] if text else "no reason given"

@@ -1,0 +1,20 @@
+"""Insert or, when the key is there already, update: in one statement on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def upsert(tx: sa.Connection, table: sa.Table, values: Mapping[str, object], *, keys: Sequence[str]) -> None:
+    """`keys` are the columns of the unique key; all others of `values` are updated when the row is there."""
+    rest = {name: value for name, value in values.items() if name not in keys}
+    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).values(dict(values))
+    tx.execute(
+        statement.on_conflict_do_update(index_elements=list(keys), set_=rest)
+        if rest
+        else statement.on_conflict_do_nothing(index_elements=list(keys))
+    )

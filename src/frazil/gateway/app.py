@@ -1,0 +1,192 @@
+"""The gateway's process: one public TLS port for pages, API and SPICE."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import resource
+import socket
+from collections.abc import Callable
+
+import structlog
+
+from frazil.gateway import measuring, revocations
+from frazil.gateway.connection import ConnectionParts, serve_connection
+from frazil.gateway.controller_side import ControllerSide
+from frazil.gateway.links import HANDSHAKES_MAX, LinkParts
+from frazil.gateway.refusals import RefusedLinks
+from frazil.gateway.reports import Reports
+from frazil.gateway.sessions import LiveSessions
+from frazil.gateway.tls import SERVED_FILE, follow, server_context
+from frazil.model.clock import Clock, Ids
+from frazil.model.errors import InvalidInput
+from frazil.runtime import SystemIds
+from frazil.settings import Settings
+from frazil.spice.auth import TicketKey
+from frazil.wire.viewer_trust import ViewerTrust
+
+CONNECTIONS_MAX = 4096
+BACKLOG = 512
+FILES_WANTED = 4 * CONNECTIONS_MAX
+NO_FILES_PAUSE_S = 0.5
+M_MMAP_THRESHOLD = -3
+LARGE_BYTES = 224 << 10
+"""Over what a display socket holds, under what uvloop keeps for a TLS connection and what a line is measured by."""
+FAREWELL_S = 1.0
+
+_log = structlog.get_logger()
+
+
+async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], ids: Ids | None = None) -> None:
+    """Serve until cancelled; then tell each viewer that it may come back soon.
+
+    `frazil.gateway.tls.ensure_certificates` must have run. `ready` is called once, when connections are taken. `ids`
+    makes the references in problem documents. Raises InvalidInput when the certificate can't be used or the port can't
+    be had.
+    """
+    context = server_context(settings.tls_dir / SERVED_FILE)
+    cert_subject = _cert_subject(settings)
+    listening = listen(settings.listen)
+    _raise_file_limit()
+    _keep_large_buffers_untouched()
+    controller = ControllerSide(settings.internal_socket)
+    reports = Reports(controller)
+    refusals = RefusedLinks(controller)
+    sessions = LiveSessions()
+    parts = ConnectionParts(
+        clock=clock,
+        ids=ids or SystemIds(),
+        context=context,
+        controller_socket=settings.public_socket,
+        links=LinkParts(
+            clock=clock,
+            controller=controller,
+            reports=reports,
+            refusals=refusals,
+            sessions=sessions,
+            display_socket=settings.display_socket,
+            key=TicketKey(),
+            handshakes=asyncio.Semaphore(HANDSHAKES_MAX),
+            tls_port=listening.getsockname()[1],
+            cert_subject=cert_subject,
+        ),
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(reports.run())
+            tasks.create_task(refusals.run())
+            tasks.create_task(follow(context, settings.tls_dir / SERVED_FILE))
+            tasks.create_task(revocations.follow(controller, sessions))
+            tasks.create_task(measuring.tell(controller, sessions))
+            tasks.create_task(_take_connections(listening, parts))
+            _log.info("gateway.listening", address=settings.listen)
+            ready()
+    finally:
+        listening.close()
+        await _farewell(controller, reports, refusals)
+        _log.info("gateway.stopped")
+
+
+def _cert_subject(settings: Settings) -> str:
+    """What `ensure_certificates` has written down for the controller's viewer files."""
+    trust = ViewerTrust.model_validate_json(settings.viewer_trust_file.read_bytes())
+    return trust.host_subject or ""
+
+
+def listen(address: str) -> socket.socket:
+    """A listening, non-blocking socket on ``host:port`` or ``[host]:port``. Raises InvalidInput."""
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise InvalidInput(
+            f"{address!r} is no address to listen on.", remedy="Write it as 0.0.0.0:8443 or [::]:8443.", field="listen"
+        )
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind((host, int(port)))
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError as exc:
+        sock.close()
+        taken = exc.errno == errno.EADDRINUSE
+        raise InvalidInput(
+            f"The gateway can't listen on {address}: {exc.strerror or exc}.",
+            remedy=f"Stop what uses port {port} (ss -ltnp shows it), or set `listen` to another port."
+            if taken
+            else "Set `listen` to an address of this machine.",
+            field="listen",
+        ) from exc
+    return sock
+
+
+async def _take_connections(listening: socket.socket, parts: ConnectionParts) -> None:
+    loop = asyncio.get_running_loop()
+    open_now = 0
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            try:
+                sock, peer = await loop.sock_accept(listening)
+            except OSError as exc:
+                if exc.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    _log.error("gateway.no-room", why=exc.strerror)
+                    await asyncio.sleep(NO_FILES_PAUSE_S)
+                    continue
+                if exc.errno in (errno.EBADF, errno.EINVAL):
+                    raise
+                continue  # That peer was gone before it was taken.
+            if open_now >= CONNECTIONS_MAX:
+                sock.close()
+                _log.warning("gateway.too-many-connections", most=CONNECTIONS_MAX)
+                continue
+            open_now += 1
+            address = str(peer[0]).removeprefix("::ffff:")
+            task = tasks.create_task(_guarded(sock, address, parts))
+
+            def gone(_: asyncio.Task[None]) -> None:
+                nonlocal open_now
+                open_now -= 1
+
+            task.add_done_callback(gone)
+
+
+async def _guarded(sock: socket.socket, address: str, parts: ConnectionParts) -> None:
+    """One connection's bug must not end the others: it is logged in full here, and nowhere swallowed silently."""
+    try:
+        await serve_connection(sock, address, parts)
+    except Exception:  # noqa: BLE001
+        _log.exception("gateway.bug", remote_address=address)
+
+
+async def _farewell(controller: ControllerSide, reports: Reports, refusals: RefusedLinks) -> None:
+    """Say what can still be said of the links that just closed, briefly."""
+    try:
+        async with asyncio.timeout(FAREWELL_S):
+            await reports.flush()
+            await refusals.flush()
+    except TimeoutError:
+        _log.info("gateway.reports-undelivered")
+    finally:
+        await controller.aclose()
+
+
+def _raise_file_limit() -> None:
+    """Each link holds two descriptors; many systems allow 1,024 by default and far more on demand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _keep_large_buffers_untouched() -> None:
+    """Each large buffer is mapped by itself: only pages that were written to count, and it goes back whole.
+
+    glibc does so until the first one is freed; then it gives out used memory and leaves holes (mallopt(3)). Another C
+    library has no such call.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)

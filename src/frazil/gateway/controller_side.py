@@ -1,0 +1,127 @@
+"""What the gateway asks the controller about sessions (`frazil.wire.sessions`), over its internal UNIX socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import structlog
+from pydantic import ValidationError
+
+from frazil.model.errors import FrazilError, NotFound, Refused, Unavailable
+from frazil.wire.base import Message
+from frazil.wire.sessions import Lines, LinkState, PolicyChanged, Redeemed, RedeemRequest, Refusals, Revocation, Route
+
+_log = structlog.get_logger()
+CALL_DEADLINE_S = 5.0
+M = TypeVar("M", bound=Message)
+REVOCATIONS_SILENCE_S = 45.0
+"""The stream is kept alive with blank lines; when none comes for so long, it is dead and is opened again."""
+
+
+class ControllerSide:
+    """One per process. Any number of tasks may call."""
+
+    def __init__(self, socket: Path) -> None:
+        self._http = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(socket)),
+            base_url="http://controller",
+            timeout=httpx.Timeout(CALL_DEADLINE_S),
+        )
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def route(self, session_id: str) -> Route:
+        """Raises NotFound when there is no such open session, Unavailable when the controller can't be asked."""
+        response = await self._call("GET", f"/internal/v1/sessions/{session_id}/route")
+        return _read(Route, response)
+
+    async def redeem(self, request: RedeemRequest) -> Redeemed:
+        """Uses the ticket up. Raises Refused when it is not valid (any more)."""
+        response = await self._call("POST", "/internal/v1/tickets/redeem", body=request)
+        return _read(Redeemed, response)
+
+    async def say(self, session_id: str, state: LinkState) -> None:
+        """Tells that a session's main link came or went."""
+        await self._call("POST", f"/internal/v1/sessions/{session_id}/state", body=state)
+
+    async def say_refusals(self, refusals: Refusals) -> None:
+        """Tells which links were refused."""
+        await self._call("POST", "/internal/v1/refusals", body=refusals)
+
+    async def say_lines(self, lines: Lines) -> None:
+        """Tells how the living sessions are."""
+        await self._call("POST", "/internal/v1/lines", body=lines)
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[AsyncIterator[Revocation | PolicyChanged]]:
+        """What changes in sessions, as a stream that is open.
+
+        Iterating raises Unavailable when it breaks and ends when the controller ends it.
+        """
+        timeout = httpx.Timeout(CALL_DEADLINE_S, read=REVOCATIONS_SILENCE_S)
+        try:
+            async with self._http.stream("GET", "/internal/v1/revocations?policies=true", timeout=timeout) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise Unavailable(f"The controller answers {response.status_code} where revocations are due.")
+                yield _lines(response)
+        except httpx.HTTPError as exc:
+            raise _away(exc) from exc
+
+    async def _call(self, method: str, path: str, *, body: Message | None = None) -> httpx.Response:
+        headers = {"content-type": "application/json"}
+        content = body.model_dump_json() if body else None
+        try:
+            response = await self._http.request(method, path, content=content, headers=headers)
+        except httpx.HTTPError as exc:
+            raise _away(exc) from exc
+        if response.is_success:
+            return response
+        raise _refusal(response)
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[Revocation | PolicyChanged]:
+    async for line in response.aiter_lines():
+        if not line.strip():
+            continue
+        try:
+            match _Kind.model_validate_json(line).kind:
+                case "revocation":
+                    yield Revocation.model_validate_json(line)
+                case "policy":
+                    yield PolicyChanged.model_validate_json(line)
+                case kind:
+                    _log.info("gateway.change-ignored", kind=kind)
+        except ValidationError as exc:
+            raise Unavailable("The controller sent a line of changes that can't be read.") from exc
+
+
+class _Kind(Message):
+    """What a line is; a controller of before policies says no kind, since it knows only one."""
+
+    kind: str = "revocation"
+
+
+def _read(model: type[M], response: httpx.Response) -> M:
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError as exc:
+        raise Unavailable(f"The controller's answer is no {model.__name__}.") from exc
+
+
+def _away(exc: httpx.HTTPError) -> Unavailable:
+    return Unavailable(f"The controller can't be reached: {type(exc).__name__}.", remedy="Try again in a moment.")
+
+
+def _refusal(response: httpx.Response) -> FrazilError:
+    match response.status_code:
+        case httpx.codes.NOT_FOUND:
+            return NotFound("There is no such open session.")
+        case httpx.codes.UNAUTHORIZED | httpx.codes.FORBIDDEN:
+            return Refused("The ticket is not valid.", remedy="Open the desktop again.")
+        case status:  # 409 too: the session is there, its desktop is not where it was.
+            return Unavailable(f"The controller answers {status}.", remedy="Try again in a moment.")

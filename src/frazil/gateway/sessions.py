@@ -1,0 +1,153 @@
+"""The sessions that live in this process, and who may link to them.
+
+A session lives as long as its main link. Its other links need the ticket that opened it *and* the connection id that
+the back end gave in `MAIN_INIT`; when the main link goes, they go. Pure bookkeeping: no waiting, no I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from frazil.gateway.close_codes import CloseCode
+from frazil.model.policy import Policy
+
+TOLD_KEPT = 4096
+"""What was told of a session that is not linked is remembered: that closes the gap between redeeming and linking."""
+
+STALL_S = 0.1
+T = TypeVar("T")
+
+
+class Cuttable(Protocol):
+    """A link, as far as the registry knows it."""
+
+    def cut(self, code: CloseCode, reason: str) -> None:
+        """End it soon. Never waits; a second call does nothing."""
+        ...
+
+    def change(self, policy: Policy) -> None:
+        """Let another policy hold, for what is under way too. Never waits."""
+        ...
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What all links of a session have carried since its main link was let in.
+
+    `stalls`: how often what was meant for the viewer had to wait for `STALL_S` or longer.
+    """
+
+    to_viewer_bytes: int = 0
+    to_desktop_bytes: int = 0
+    stalls: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class LiveSession:
+    """One main link and what hangs on it. `connection_id` is None until the back end has said it.
+
+    `latency_s`: to the viewer and back; None while it was not measured.
+    """
+
+    session_id: str
+    ticket_hash: bytes
+    main: Cuttable
+    policy: Policy
+    policy_version: int
+    connection_id: int | None = None
+    others: set[Cuttable] = field(default_factory=set)
+    traffic: Traffic = field(default_factory=Traffic)
+    latency_s: float | None = None
+
+    def knows(self, ticket: bytes) -> bool:
+        """Whether `ticket` opened this session, in constant time."""
+        return hmac.compare_digest(self.ticket_hash, hash_ticket(ticket))
+
+    def cut(self, code: CloseCode, reason: str) -> None:
+        for link in (*self.others, self.main):
+            link.cut(code, reason)
+
+    def change(self, policy: Policy, version: int) -> bool:
+        """Let `policy` hold from now on, unless a newer one does already; whether it is another one than before."""
+        if version < self.policy_version:
+            return False
+        changed = policy != self.policy
+        self.policy, self.policy_version = policy, version
+        if changed:
+            for link in (*self.others, self.main):
+                link.change(policy)
+        return changed
+
+
+def hash_ticket(ticket: bytes) -> bytes:
+    """All that is kept of a ticket: it has 256 random bits, so that a plain hash can't be turned back."""
+    return hashlib.sha256(ticket).digest()
+
+
+class LiveSessions:
+    """All sessions of this process, by id."""
+
+    def __init__(self) -> None:
+        self._live: dict[str, LiveSession] = {}
+        self._revoked: OrderedDict[str, str] = OrderedDict()
+        self._policies: OrderedDict[str, tuple[Policy, int]] = OrderedDict()
+
+    def __iter__(self) -> Iterator[LiveSession]:
+        return iter(tuple(self._live.values()))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def get(self, session_id: str) -> LiveSession | None:
+        return self._live.get(session_id)
+
+    def open(
+        self, session_id: str, ticket: bytes, main: Cuttable, *, policy: Policy, policy_version: int
+    ) -> LiveSession:
+        """A main link was let in. An older one of the same session is cut, with all that hangs on it."""
+        older = self._live.get(session_id)
+        session = LiveSession(session_id, hash_ticket(ticket), main, policy, policy_version)
+        if session_id in self._policies:
+            session.change(*self._policies[session_id])
+        self._live[session_id] = session
+        if older is not None:
+            older.cut(CloseCode.REPLACED, "This desktop was opened in another window.")
+        if session_id in self._revoked:
+            session.cut(CloseCode.ENDED, self._revoked[session_id])
+        return session
+
+    def close(self, session: LiveSession) -> bool:
+        """The main link is gone; its others are cut. False when a newer main link has taken the session over."""
+        for link in tuple(session.others):
+            link.cut(CloseCode.MAIN_GONE, "The session's main link ended.")
+        if self._live.get(session.session_id) is not session:
+            return False
+        del self._live[session.session_id]
+        return True
+
+    def revoke(self, session_id: str, reason: str) -> bool:
+        """Cut every link of the session, now and later. Whether there was one."""
+        _remember(self._revoked, session_id, reason)
+        session = self._live.get(session_id)
+        if session is not None:
+            session.cut(CloseCode.ENDED, reason)
+        return session is not None
+
+    def change_policy(self, session_id: str, policy: Policy, version: int) -> bool:
+        """Another policy holds for the session, now or when it is linked. Whether that changed a living one."""
+        _remember(self._policies, session_id, (policy, version))
+        session = self._live.get(session_id)
+        return session is not None and session.change(policy, version)
+
+
+def _remember(told: OrderedDict[str, T], session_id: str, value: T) -> None:
+    """Keep the newest; the oldest is forgotten."""
+    told[session_id] = value
+    told.move_to_end(session_id)
+    if len(told) > TOLD_KEPT:
+        told.popitem(last=False)

@@ -1,0 +1,1 @@
+"""Values and lifecycles. Pure: no I/O, no clock, no randomness."""

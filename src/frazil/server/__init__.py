@@ -1,0 +1,1 @@
+"""Virtual Desktop Server: one on each host; drives libvirt."""

@@ -1,0 +1,305 @@
+"""The Virtual Desktop Server of one host, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+
+import structlog
+
+import frazil
+from frazil.model.clock import Clock
+from frazil.model.desktop import State
+from frazil.model.errors import FrazilError, InvalidInput
+from frazil.server import display, host_facts
+from frazil.server.density import partition
+from frazil.server.density.watch import DensityWatch
+from frazil.server.desktops.directory import DesktopDirectory
+from frazil.server.desktops.keeper import Host as DesktopHost
+from frazil.server.desktops.keepers import Keepers
+from frazil.server.desktops.slots import StartSlots, room_here
+from frazil.server.desktops.starter import Starter
+from frazil.server.hypervisor.guest_network import GuestNetwork
+from frazil.server.hypervisor.kvm_trial import kvm_runs_guests
+from frazil.server.hypervisor.libvirt_driver import LibvirtHypervisor
+from frazil.server.hypervisor.port import Hypervisor, Seat
+from frazil.server.image_keeper import ImageKeeper
+from frazil.server.link import Host as LinkHost
+from frazil.server.link import Link
+from frazil.server.templates.store import TemplateStore
+from frazil.server.templates.templates import Templates
+from frazil.settings import Settings
+from frazil.wire.hostlink import (
+    Answer,
+    Ask,
+    Capabilities,
+    Desired,
+    DesktopObservation,
+    DesktopSeen,
+    FailureField,
+    Hello,
+    HostEvent,
+    HostLoad,
+    ImageObservation,
+    ImageSeen,
+    Observed,
+    Stray,
+    TemplateObservation,
+    TemplateSeen,
+)
+
+log = structlog.get_logger(__name__)
+
+LOOK_DEADLINE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which installation this host is of, and which of its hosts this is."""
+
+    installation_id: str
+    host_id: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Identity:
+        """As `frazil up` wrote it. Raises InvalidInput when it is not there."""
+        try:
+            given = json.loads(settings.installation_file.read_text(encoding="utf-8"))
+            return cls(installation_id=given["installation_id"], host_id=given["host_id"])
+        except (OSError, ValueError, KeyError) as exc:
+            raise InvalidInput(
+                f"{settings.installation_file} can't be used: {exc}.", remedy="frazil up makes it at its first start."
+            ) from exc
+
+
+class Server:
+    """Joins link, keepers, images and displays. Lives in one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        identity: Identity,
+        hypervisor: Hypervisor,
+        network: GuestNetwork | None,
+        capabilities: Capabilities,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._identity = identity
+        self._hypervisor = hypervisor
+        self._network = network
+        self._capabilities = capabilities
+        self._generation = 0
+        self.link = Link(
+            settings.hosts_socket,
+            LinkHost(
+                hello=self._hello,
+                observe=self._observe,
+                want=self._want,
+                answer=self._answer,
+                load=self._load,
+            ),
+        )
+        directory = DesktopDirectory(settings.desktops_dir, installation_id=identity.installation_id)
+        slots = StartSlots(room_here)
+        self.images = ImageKeeper(
+            settings,
+            installation_id=identity.installation_id,
+            clock=clock,
+            directory=directory,
+            report=self._image_seen,
+            release=self._release_templates,
+        )
+        self.templates = Templates(
+            hypervisor,
+            TemplateStore(settings.templates_dir, installation_id=identity.installation_id),
+            installation_id=identity.installation_id,
+            clock=clock,
+            slots=slots,
+            kvm=capabilities.kvm,
+            qemu=capabilities.qemu,
+            image=self.images.base_image,
+            changed=self._template_seen,
+            busy=lambda: [record.template for _, record in directory.list() if record and record.template],
+            gone=self._template_gone,
+            floor_mib=settings.template_floor_mib,
+        )
+        starter = Starter(
+            installation_id=identity.installation_id,
+            hypervisor=hypervisor,
+            directory=directory,
+            clock=clock,
+            kvm=capabilities.kvm,
+            image=self.images.boot_image,
+            template=self.templates.condition,
+            doubt=self.templates.doubt,
+            pressure=lambda: self.density.pressure,
+            seat=self._seat,
+        )
+        host = DesktopHost(
+            installation_id=identity.installation_id,
+            hypervisor=hypervisor,
+            directory=directory,
+            starter=starter,
+            slots=slots,
+            clock=clock,
+            report=self._desktop_seen,
+            event=self._event,
+        )
+        self.keepers = Keepers(host, tasks)
+        self.density = DensityWatch(
+            settings,
+            desktops=self.keepers.specs,
+            templates=self.templates.seen,
+            changed=lambda: self.keepers.wake(None),
+            paused=lambda: [one.desktop_id for one in self.keepers.seen() if one.state is State.PAUSED],
+        )
+
+    def _load(self) -> HostLoad:
+        load = host_facts.load(self._settings.desktops_dir)
+        return load.model_copy(update={"headroom": self.density.headroom()})
+
+    async def _release_templates(self, image_id: str) -> None:
+        await self.templates.release(image_id)
+
+    def _seat(self, desktop_id: str) -> AbstractAsyncContextManager[Seat | None]:
+        return self._network.seat(desktop_id) if self._network is not None else nullcontext()
+
+    def _hello(self) -> Hello:
+        return Hello(
+            installation_id=self._identity.installation_id,
+            host_id=self._identity.host_id,
+            host_name=host_facts.host_name(),
+            version=frazil.__version__,
+            capabilities=self._capabilities,
+        )
+
+    def _want(self, desired: Desired) -> None:
+        self._generation = desired.generation
+        self.images.want(desired.images)
+        self.templates.want(desired.templates)
+        self.keepers.want(desired.desktops)
+
+    async def _observe(self) -> Observed:
+        """Everything seen. Not complete while libvirt or the disk can't be asked, or before every keeper has looked."""
+        strays: list[Stray] = []
+        try:
+            strays = await self.keepers.strays()
+            complete = await self.keepers.looked(within_s=LOOK_DEADLINE_S)
+        except FrazilError as exc:
+            log.warning("observation-incomplete", why=str(exc))
+            complete = False
+        return Observed(
+            generation=self._generation,
+            complete=complete,
+            desktops=self.keepers.seen(),
+            images=self.images.seen(),
+            templates=self.templates.seen(),
+            strays=[*strays, *self.images.strays()],
+            load=self._load(),
+        )
+
+    def _desktop_seen(self, seen: DesktopObservation) -> None:
+        self.link.send(DesktopSeen(desktop=seen))
+        if seen.state is State.ABSENT:
+            self.images.wake()  # an image that was to go may be free now
+
+    def _image_seen(self, seen: ImageObservation) -> None:
+        self.link.send(ImageSeen(image=seen))
+        if seen.state == "ready":
+            self.templates.wake()
+            self.keepers.wake(None)
+
+    def _template_gone(self, text: str) -> None:
+        self.link.send(HostEvent(desktop_id=None, kind="template-removed", text=text, at=self._clock.now()))
+
+    def _template_seen(self, seen: TemplateObservation) -> None:
+        self.link.send(TemplateSeen(template=seen))
+        self.keepers.wake(None)
+
+    def _event(self, desktop_id: str, kind: str, text: str) -> None:
+        self.link.send(HostEvent(desktop_id=desktop_id, kind=kind, text=text, at=self._clock.now()))
+
+    async def _answer(self, ask: Ask) -> Answer:
+        try:
+            shot = await self._hypervisor.screenshot(ask.desktop_id)
+        except FrazilError as exc:
+            return Answer(id=ask.id, failure=FailureField(code=exc.code, text=exc.what, remedy=exc.remedy))
+        if shot.mime != "image/png":
+            text = f"This host's QEMU makes pictures as {shot.mime}, not PNG."
+            failure = FailureField(code="host-error", text=text, remedy="Use QEMU 7.1 or newer.")
+            return Answer(id=ask.id, failure=failure)
+        return Answer(id=ask.id, png_base64=base64.b64encode(shot.data).decode("ascii"))
+
+
+async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None]) -> None:
+    """Run this host's server until cancelled. Desktops outlive it."""
+    identity = Identity.of(settings)
+    hypervisor = LibvirtHypervisor(
+        settings.libvirt_uri,
+        installation_id=identity.installation_id,
+        partition=partition.prepare,
+    )
+    with ExitStack() as closing:
+        closing.callback(hypervisor.close)
+        network = GuestNetwork(
+            settings.libvirt_uri,
+            installation_id=identity.installation_id,
+            mode=settings.guest_network,
+            subnet=settings.guest_subnet,
+        )
+        closing.callback(network.close)
+        kvm = await asyncio.to_thread(kvm_runs_guests)
+        if not kvm:
+            log.warning("no-usable-kvm", means="Desktops are emulated and slow.", remedy="frazil doctor says why.")
+        capabilities = await hypervisor.capabilities(kvm=kvm)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(hypervisor.watch_events())
+            tasks.create_task(network.watch())
+            await run(
+                settings,
+                clock=clock,
+                identity=identity,
+                hypervisor=hypervisor,
+                network=network,
+                capabilities=capabilities,
+                ready=ready,
+            )
+
+
+async def run(
+    settings: Settings,
+    *,
+    clock: Clock,
+    identity: Identity,
+    hypervisor: Hypervisor,
+    network: GuestNetwork | None,
+    capabilities: Capabilities,
+    ready: Callable[[], None],
+) -> None:
+    """The server on a given hypervisor, until cancelled."""
+    listener = display.bind(settings.display_socket)
+    with listener:
+        async with asyncio.TaskGroup() as tasks:
+            server = Server(
+                settings,
+                clock=clock,
+                identity=identity,
+                hypervisor=hypervisor,
+                network=network,
+                capabilities=capabilities,
+                tasks=tasks,
+            )
+            tasks.create_task(server.images.run())
+            tasks.create_task(server.templates.run())
+            tasks.create_task(server.density.run())
+            tasks.create_task(server.link.run())
+            tasks.create_task(display.serve(listener, server.keepers.open_display))
+            ready()

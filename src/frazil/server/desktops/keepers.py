@@ -1,0 +1,114 @@
+"""All keepers of a host: one for each desktop that is wanted here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+
+from frazil.model.desktop import Epoch
+from frazil.model.errors import Conflict, HostError, NotFound, Unavailable
+from frazil.server.desktops.keeper import Host, Keeper
+from frazil.server.hypervisor.port import Domain, Role
+from frazil.wire.hostlink import DesktopObservation, DesktopSpec, Stray
+
+log = structlog.get_logger(__name__)
+
+
+class Keepers:
+    """Runs a keeper for each spec. Used in the event loop's thread, within the task group it is given."""
+
+    def __init__(self, host: Host, tasks: asyncio.TaskGroup) -> None:
+        self._host = host
+        self._tasks = tasks
+        self._keepers: dict[str, Keeper] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        host.hypervisor.subscribe(self.wake)
+
+    def want(self, specs: Iterable[DesktopSpec]) -> None:
+        """Take in all that is wanted here. What is no longer named is left as it is: it shows as a stray."""
+        named = {spec.desktop_id: spec for spec in specs}
+        for gone in self._keepers.keys() - named.keys():
+            del self._keepers[gone]
+            self._running.pop(gone).cancel()
+        for desktop_id, spec in named.items():
+            keeper = self._keepers.get(desktop_id)
+            if keeper is not None:
+                keeper.want(spec)
+                continue
+            keeper = self._keepers[desktop_id] = Keeper(self._host, spec)
+            self._running[desktop_id] = self._tasks.create_task(keeper.run(), name=f"keeper-{desktop_id}")
+
+    def wake(self, desktop_id: str | None) -> None:
+        """Something happened to this desktop, or (None) to any."""
+        for each in [desktop_id] if desktop_id is not None else list(self._keepers):
+            keeper = self._keepers.get(each)
+            if keeper is not None:
+                keeper.wake()
+
+    def specs(self) -> list[DesktopSpec]:
+        """What is wanted of each desktop here."""
+        return [keeper.spec for keeper in self._keepers.values()]
+
+    def seen(self) -> list[DesktopObservation]:
+        """What each keeper saw last; one that has not looked yet has nothing to say."""
+        return [keeper.seen for keeper in self._keepers.values() if keeper.seen is not None]
+
+    async def looked(self, *, within_s: float) -> bool:
+        """Wait until every keeper has looked at its desktop at least once; False when that takes too long."""
+        try:
+            async with asyncio.timeout(within_s):
+                for keeper in list(self._keepers.values()):
+                    await keeper.first_look.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def strays(self) -> list[Stray]:
+        """Domains and disks with our label that nobody wants here. Raises Unavailable when libvirt is away."""
+        wanted = set(self._keepers)  # what goes while libvirt lists it is no stray
+        domains = await self._host.hypervisor.domains()
+        wanted |= self._keepers.keys()
+        return [*self._stray_domains(domains, wanted), *self._stray_disks()]
+
+    def _stray_domains(self, domains: list[Domain], wanted: set[str]) -> list[Stray]:
+        return [
+            Stray(
+                kind="domain",
+                name=domain.name,
+                desktop_id=domain.labels.desktop_id,
+                detail=f"{domain.labels.name}, {domain.state.value}",
+            )
+            for domain in domains
+            if domain.labels is not None
+            and domain.labels.installation_id == self._host.installation_id
+            and domain.labels.role is Role.DESKTOP
+            # One whose label names a desktop that it is not (a copy made by hand) is as stray as one that nobody wants.
+            and (domain.labels.desktop_id not in wanted or domain.uuid != domain.labels.desktop_id)
+        ]
+
+    def _stray_disks(self) -> list[Stray]:
+        return [
+            Stray(kind="disk", name=name, desktop_id=record.desktop_id, detail=record.name)
+            for name, record in self._host.directory.list()
+            if record is not None and record.desktop_id not in self._keepers
+        ]
+
+    async def open_display(self, desktop_id: str, epoch: Epoch) -> int:
+        """A SPICE socket of a desktop that runs here at this epoch; the caller owns the descriptor."""
+        keeper = self._keepers.get(desktop_id)
+        if keeper is None:
+            raise NotFound("This desktop is not on this host.", remedy="Open it again from the portal.")
+        here = Epoch(keeper.spec.epoch.generation, keeper.spec.epoch.counter)
+        if here != epoch:
+            raise Conflict("This desktop was placed anew meanwhile.", remedy="Open it again from the portal.")
+        try:
+            return await self._host.hypervisor.open_display(desktop_id)
+        except Unavailable:
+            raise
+        except HostError as exc:
+            raise HostError(
+                f"The desktop's display can't be opened: {exc.what}",
+                remedy="Try again; retry the desktop if it stays so.",
+            ) from exc

@@ -1,0 +1,1 @@
+"""The hypervisor behind a narrow port (`port.Hypervisor`); libvirt's types stay in here."""

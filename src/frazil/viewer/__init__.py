@@ -1,0 +1,1 @@
+"""Asyncio SPICE client for headless viewing."""

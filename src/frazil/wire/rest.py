@@ -1,0 +1,416 @@
+"""Bodies of the REST API under ``/api/v1``.
+
+===================================  ======================================================================
+``POST   /setup/link``               local socket only → 201 `SetupLink`; 409 once an administrator exists
+``POST   /setup``                    `SetupRequest` → 201 `User`; the link's token makes the first administrator
+``POST   /logins``                   `LoginRequest` → 201 `Login`, sets the login cookie; throttled
+``DELETE /logins/current``           204
+``GET    /me``                       `User`
+``GET    /tokens``, ``POST``         `Page[ApiToken]`; `TokenRequest` → 201 `NewApiToken` (the secret is shown once)
+``DELETE /tokens/{id}``              204
+``GET    /users``, ``POST``          `Page[User]`; `UserRequest` → 201 `User`
+``GET    /users/{user}``             `User` with ETag
+``PATCH  /users/{user}``             `UserChange` with `If-Match` → `User`
+``PUT    /users/{user}/password``    `PasswordRequest` → 204; one's own needs `current`, another's ends their tokens
+``DELETE /users/{user}``             204
+``GET    /pools``, ``POST``          `Page[Pool]`; `PoolRequest` → 201 `Pool`
+``GET    /pools/{pool}``             `Pool` with ETag
+``PATCH  /pools/{pool}``             `PoolChange` with `If-Match` → `Pool`
+``DELETE /pools/{pool}``             202 `Operation`: its desktops go first
+``GET    /entitlements``             `Page[Entitlement]`, filter `pool`, `user`
+``PUT    /pools/{pool}/users/{user}``     204: may use the pool
+``DELETE /pools/{pool}/users/{user}``     204: may no longer
+``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host`
+``GET    /strays``                   `Page[QuarantinedThing]`
+``GET    /images``, ``POST``         `Page[Image]`; `ImageRequest` → 202 `Operation`
+``GET    /images/{image}``           `Image`
+``POST   /images/{image}/retry``     202 `Operation`
+``DELETE /images/{image}``           202 `Operation`; 409 while a pool uses it
+``GET    /desktops``                 `Page[Desktop]`, filters `pool`, `phase`, `mine`
+``GET    /desktops/{desktop}``       `Desktop`
+``POST   /desktops/{desktop}/{act}`` act: start, stop, shutdown, pause, retry → 202 `Desktop`
+``DELETE /desktops/{desktop}``       202 `Desktop`
+``GET    /desktops/{desktop}/screenshot``  image/png; at most `SCREENSHOT_AGE_S` old
+``GET    /desktops/{desktop}/events``      `Page[Event]`
+``POST   /sessions``                 `SessionRequest` → 201 `NewSession`
+``GET    /sessions``, ``/{id}``      `Page[Session]`, `Session`
+``POST   /sessions/{id}/tickets``    → 201 `Ticket` once the desktop is ready; 409 with its state in words before
+``DELETE /sessions/{id}``            204: links are cut; the desktop is given back
+``GET    /operations/{id}``          `Operation`
+``GET    /events``                   `Page[Event]`, newest first
+``GET    /events/stream``            SSE of `Event`, resumed by `Last-Event-ID`
+``GET    /health``                   `Health`, open to all
+===================================  ======================================================================
+
+A thing is named by id or by name wherever ``{user}``, ``{pool}``, ``{image}``, ``{desktop}`` or ``{host}`` stands.
+Lists take `limit` (1–500, default 100) and `cursor`. Errors are RFC 9457 problem documents (`Problem`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import Field, SecretStr, StringConstraints
+
+from frazil.model.desktop import Phase, Power
+from frazil.model.room import Bound
+from frazil.wire.base import Message, Request
+from frazil.wire.hostlink import Capabilities, FailureField, HostLoad, Profile, ReadyWhen, Start
+from frazil.wire.policy import PolicyChange, PolicyField
+
+SCREENSHOT_AGE_S = 5.0
+BODY_MAX_BYTES = 1 << 20
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$")]
+"""Lower-case letters, digits, dot, dash, underscore; begins and ends with a letter or digit; at most 64."""
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Password = Annotated[SecretStr, Field(min_length=10, max_length=256)]
+Role = Literal["user", "administrator"]
+
+T = TypeVar("T")
+
+
+class Page(Message, Generic[T]):
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class Problem(Message):
+    """RFC 9457. `type` is ``urn:frazil:problem:CODE`` with the error's stable code; `remedy` is the way out;
+    `reference` is what an administrator can search the log for."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    remedy: str = ""
+    field: str | None = None
+    reference: str
+
+
+class Health(Message):
+    status: Literal["ok"]
+    version: str
+
+
+class SetupLink(Message):
+    """The page for making the first administrator, once. `path` begins with a slash and carries the token."""
+
+    path: str
+
+
+class SetupRequest(Request):
+    token: str
+    name: Name
+    password: Password
+    display_name: Label | None = None
+
+
+class LoginRequest(Request):
+    name: str = Field(max_length=200)
+    password: SecretStr = Field(max_length=256)
+
+
+class Login(Message):
+    user: User
+    csrf_token: str
+    expires_at: datetime
+
+
+class UserRequest(Request):
+    name: Name
+    password: Password
+    display_name: Label | None = None
+    role: Role = "user"
+    policy: PolicyChange | None = None
+
+
+class UserChange(Request):
+    policy: PolicyChange | None = None
+
+
+class PasswordRequest(Request):
+    password: Password
+    current: SecretStr | None = None
+
+
+class User(Message):
+    id: str
+    name: str
+    display_name: str
+    role: Role
+    policy: PolicyField = Field(PolicyField(), description="What may pass at most, whichever pool they use")
+    version: int = 1
+    created_at: datetime
+
+
+class TokenRequest(Request):
+    name: Label
+    expires_in_s: int = Field(90 * 86400, ge=60, le=400 * 86400)
+
+
+class ApiToken(Message):
+    id: str
+    name: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+
+
+class NewApiToken(ApiToken):
+    token: str
+
+
+class PoolRequest(Request):
+    """`spares` desktops are kept ready; never more than `max_desktops` exist."""
+
+    name: Name
+    label: Label | None = None
+    image: str
+    profile: Profile = Profile()
+    spares: int = Field(1, ge=0, le=1000)
+    max_desktops: int = Field(20, ge=1, le=20000)
+    start_deadline_s: int = Field(300, ge=10, le=3600)
+    start: Start = Field(
+        "fork", description="Fork desktops from a frozen template where that is possible, or boot each"
+    )
+    pause_after_s: int = Field(300, ge=0, le=86400, description="Pause a desktop that nobody looks at; 0: never")
+    share_memory: bool = Field(
+        True, description="Let the host keep equal pages of its desktops' memory once; false ends that for this pool"
+    )
+    policy: PolicyChange | None = None
+
+
+class PoolChange(Request):
+    label: Label | None = None
+    spares: int | None = Field(None, ge=0, le=1000)
+    max_desktops: int | None = Field(None, ge=1, le=20000)
+    start_deadline_s: int | None = Field(None, ge=10, le=3600)
+    start: Start | None = None
+    pause_after_s: int | None = Field(None, ge=0, le=86400)
+    share_memory: bool | None = None
+    policy: PolicyChange | None = None
+
+
+class PoolCounts(Message):
+    total: int
+    ready: int
+    assigned: int
+    starting: int
+    failed: int
+
+
+class Pool(Message):
+    id: str
+    name: str
+    label: str
+    image_id: str
+    image_name: str
+    profile: Profile
+    spares: int
+    max_desktops: int
+    start_deadline_s: int
+    start: Start
+    pause_after_s: int
+    share_memory: bool
+    policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
+    version: int
+    deleting: bool
+    counts: PoolCounts
+    typical_start_s: float | None = Field(description="Median of the last starts measured; null before the first")
+    note: str = Field("", description="Why it makes no more desktops now, in words; empty when all is well")
+    created_at: datetime
+
+
+class Entitlement(Message):
+    pool_id: str
+    pool_name: str
+    user_id: str
+    user_name: str
+    created_at: datetime
+
+
+class HostTemplate(Message):
+    """A frozen template on a host. `ram_mib`: the memory its forks share; `step`: what is being done, or why not."""
+
+    image_id: str
+    image_name: str
+    profile: Profile
+    state: Literal["making", "ready", "failed"]
+    step: str
+    ram_mib: int
+
+
+class HostRoom(Message):
+    """How many more desktops of a pool fit on a host, each pool reckoned as if it grew alone; `text` says it in words.
+
+    `memory_mib`, `disk_mib`: what one is reckoned to take for itself; `bound`: what ends first (see `KindFits`).
+    """
+
+    pool_id: str
+    pool_name: str
+    pool_label: str
+    more: int
+    bound: Bound
+    memory_mib: int
+    disk_mib: int
+    text: str
+
+
+class Host(Message):
+    id: str
+    name: str
+    state: Literal["up", "silent"]
+    last_seen_at: datetime | None
+    version: str
+    capabilities: Capabilities | None
+    load: HostLoad | None
+    desktops: int
+    warning: str = Field("", description="Such as: no usable KVM, everything is emulated")
+    templates: list[HostTemplate] = []
+    room: list[HostRoom] = []
+
+
+class QuarantinedThing(Message):
+    host_id: str
+    kind: str
+    name: str
+    desktop_id: str | None
+    detail: str
+
+
+class ImageRequest(Request):
+    """`recipe` builds on the host; `upload` is a file already in its incoming directory, with `format` said.
+
+    `ready_when`: what a desktop of it must do to count as ready; "service" for a recipe's, "agent" for a file's when
+    null, since only Frazil's own recipes surely have Frazil's guest service in them. `options`: what the recipe
+    offers besides; `debian-xfce+browser` as the recipe says the same.
+    """
+
+    name: Name
+    recipe: str | None = None
+    options: list[str] = Field([], max_length=8, description="What the recipe offers besides, such as browser")
+    upload: str | None = None
+    format: Literal["qcow2", "raw"] | None = None
+    os: str = Field("", max_length=100)
+    ready_when: ReadyWhen | None = None
+
+
+class Image(Message):
+    id: str
+    name: str
+    version: int
+    state: Literal["waiting", "making", "ready", "failed", "deleting"]
+    step: str
+    fraction: float
+    eta_s: float | None
+    failure: FailureField | None
+    sha256: str | None
+    size_bytes: int | None
+    virtual_size_bytes: int | None
+    os: str
+    source: str
+    ready_when: ReadyWhen = "service"
+    created_at: datetime
+
+
+class Desktop(Message):
+    id: str
+    name: str
+    pool_id: str
+    pool_name: str
+    host_id: str | None
+    host_name: str | None
+    phase: Phase
+    phase_text: str = Field(description="The phase in words, in the reader's language")
+    power: Power
+    step: str
+    failure: FailureField | None
+    user_id: str | None
+    user_name: str | None
+    connected: bool
+    created_at: datetime
+    started_at: datetime | None
+    why: str = Field("", description="Why it is not ready, in words; empty when it is")
+
+
+class SessionRequest(Request):
+    """One of `pool` and `desktop`. A person's open session in that pool is given again instead of a second one."""
+
+    pool: str | None = None
+    desktop: str | None = None
+
+
+class SessionLine(Message):
+    """How the line between viewer and desktop is, as its gateway measured it in the last seconds.
+
+    Bytes and stalls count from `Session.connected_at`; in a stall the viewer's side took no more for a tenth of a
+    second or longer. `latency_ms`: to the viewer and back; null when it was not measured.
+    """
+
+    links: int
+    to_viewer_bytes: int
+    to_desktop_bytes: int
+    stalls: int
+    latency_ms: float | None
+
+
+class Session(Message):
+    """`connected_at` and `remote_address` are of the viewer that is connected, or was last."""
+
+    id: str
+    pool_id: str
+    pool_name: str
+    desktop: Desktop
+    user_id: str
+    user_name: str
+    connected: bool
+    created_at: datetime
+    connected_at: datetime | None = None
+    remote_address: str | None = None
+    line: SessionLine | None = Field(None, description="Null while no viewer is connected, and before it was measured")
+    expected_ready_s: float | None = Field(description="How long it usually takes from now; null when unknown")
+    policy: PolicyField = Field(PolicyField(), description="What may pass: what the pool and the person both allow")
+
+
+class Ticket(Message):
+    """`ticket` is good once, until `expires_at`; it is the SPICE password on `spice_path` (a WebSocket)."""
+
+    ticket: str
+    expires_at: datetime
+    spice_path: str
+
+
+class NewSession(Message):
+    session: Session
+    view_url: str
+    ticket: Ticket | None = Field(description="Null while the desktop is still on its way")
+
+
+class Operation(Message):
+    id: str
+    kind: str
+    state: Literal["running", "done", "failed"]
+    target_id: str
+    step: str
+    fraction: float | None
+    eta_s: float | None
+    failure: FailureField | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class Event(Message):
+    id: str
+    at: datetime
+    kind: str
+    text: str
+    user_id: str | None
+    user_name: str | None
+    desktop_id: str | None
+    remote_address: str | None
+    outcome: Literal["done", "refused", "failed", "seen"]
+
+
+Login.model_rebuild()

@@ -1,0 +1,422 @@
+"""What the rest of the controller relies on, on each database."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import IntegrityError
+
+from frazil.controller.store import (
+    Store,
+    desktops,
+    events,
+    history,
+    hosts,
+    images,
+    logins,
+    meta,
+    migrate,
+    operations,
+    people,
+    policies,
+    pools,
+    sessions,
+)
+from frazil.controller.store import tables as t
+from frazil.controller.store.rows import DesktopRow, ImageRow, ImageSeenRow, PoolRow, SeenRow
+from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, State
+from frazil.model.errors import InvalidInput
+from frazil.model.policy import ClipboardType, Policy
+from frazil.wire.hostlink import Capabilities, Headroom, HostLoad, Profile, Stray
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+def _fill(tx: sa.Connection) -> None:
+    """A user, a host, an image, a pool, a desktop."""
+    people.insert(tx, id="u1", name="ann", display_name="Ann", role="user", password_hash="x", now=NOW)
+    hosts.hello(
+        tx,
+        id="h1",
+        name="here",
+        version="1",
+        capabilities=Capabilities(kvm=True, spice=True, vcpus=1, memory_mib=1, qemu="", libvirt=""),
+        now=NOW,
+    )
+    images.insert(
+        tx,
+        ImageRow(
+            id="i1",
+            name="debian",
+            version=1,
+            recipe="r",
+            upload=None,
+            upload_format=None,
+            os="",
+            wanted="present",
+            attempt=1,
+            created_at=NOW,
+        ),
+    )
+    pools.insert(tx, _pool())
+    _desktop(tx, "d1")
+
+
+def _pool() -> PoolRow:
+    return PoolRow(
+        id="p1",
+        name="desk",
+        label="Desk",
+        image_id="i1",
+        profile=Profile(),
+        spares=1,
+        max_desktops=5,
+        start_deadline_s=60,
+        version=1,
+        deleting=False,
+        created_at=NOW,
+        changed_at=NOW,
+    )
+
+
+def _desktop(tx: sa.Connection, id: str) -> None:
+    desktops.insert(
+        tx, id=id, disk_id=f"disk-{id}", name=f"desk-{id}", pool=_pool(), generation=1, assigned_user_id=None, now=NOW
+    )
+
+
+def _seen(**changes: object) -> SeenRow:
+    values: dict[str, object] = {
+        "desktop_id": "d1",
+        "state": State.RUNNING,
+        "guest": Guest.READY,
+        "epoch": Epoch(1, 1),
+        "attempt": 1,
+        "failure": None,
+        "step": "",
+        "started_at": NOW,
+        "observed_at": NOW,
+        "source": "host h1",
+    }
+    return SeenRow(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def _row(store: Store, id: str = "d1") -> DesktopRow:
+    row = store.read_now(lambda tx: desktops.find(tx, id))
+    assert row is not None
+    return row
+
+
+def test_the_migrations_make_the_tables_and_opening_again_changes_nothing(store: Store, store_url: str) -> None:
+    assert store.read_now(lambda tx: compare_metadata(MigrationContext.configure(tx), t.metadata)) == []
+    again = Store.open(store_url)
+    assert again.read_now(meta.restore_generation) == 1
+    again.close()
+
+
+def test_every_row_names_its_tenant() -> None:
+    for table in t.metadata.sorted_tables:
+        assert table.name == "meta" or "tenant_id" in table.c
+
+
+def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
+    def broken(tx: sa.Connection) -> None:
+        _fill(tx)
+        raise InvalidInput("No.")
+
+    with pytest.raises(InvalidInput):
+        store.write_now(broken)
+    assert store.read_now(lambda tx: people.by_name(tx, "ann")) is None
+
+
+def test_times_come_back_aware_and_in_utc(store: Store) -> None:
+    store.write_now(_fill)
+    user = store.read_now(lambda tx: people.find(tx, "ann"))
+    assert user is not None
+    assert user.created_at == NOW
+    assert user.created_at.tzinfo is UTC
+
+
+def test_foreign_keys_hold(store: Store) -> None:
+    store.write_now(_fill)
+    with pytest.raises(IntegrityError):
+        store.write_now(lambda tx: tx.execute(t.images.delete()))
+    with pytest.raises(IntegrityError):
+        store.write_now(lambda tx: tx.execute(t.pools.update().values(image_id="nothing")))
+
+
+def test_a_desktop_is_given_once_and_placed_once(store: Store) -> None:
+    store.write_now(_fill)
+    assert store.write_now(lambda tx: desktops.assign(tx, "d1", user_id="u1"))
+    assert not store.write_now(lambda tx: desktops.assign(tx, "d1", user_id="u1"))
+    assert store.write_now(lambda tx: desktops.place(tx, "d1", host_id="h1"))
+    assert not store.write_now(lambda tx: desktops.place(tx, "d1", host_id="h1"))
+    assert _row(store).epoch == Epoch(1, 1)
+
+
+def test_newer_observations_replace_older_ones_only(store: Store) -> None:
+    store.write_now(_fill)
+    saw = partial(desktops.saw, now=NOW)
+    assert not store.write_now(lambda tx: saw(tx, _seen(), host_id="h1"))  # it is placed nowhere yet
+    store.write_now(lambda tx: desktops.place(tx, "d1", host_id="h1"))
+    assert store.write_now(lambda tx: saw(tx, _seen(failure=Failure("a", "b", "c")), host_id="h1"))
+    found = _row(store).fresh_seen
+    assert found is not None
+    assert found.failure == Failure("a", "b", "c")
+    assert store.write_now(lambda tx: saw(tx, _seen(attempt=2, state=State.STOPPED), host_id="h1"))
+    for older in (_seen(), _seen(epoch=Epoch(1, 0), attempt=9), _seen(epoch=Epoch(0, 9))):
+        assert not store.write_now(lambda tx, older=older: saw(tx, older, host_id="h1"))  # type: ignore[misc]
+    assert not store.write_now(lambda tx: saw(tx, _seen(attempt=3), host_id="h2"))
+    assert not store.write_now(lambda tx: saw(tx, _seen(desktop_id="nothing"), host_id="h1"))
+    assert _row(store).fresh_seen is None  # attempt 2 was seen, attempt 1 is wanted
+
+
+def test_absent_is_wanted_as_a_new_attempt_and_never_taken_back(store: Store) -> None:
+    store.write_now(_fill)
+    later = NOW + timedelta(seconds=5)
+    assert not store.write_now(lambda tx: desktops.delete(tx, "d1"))
+    assert store.write_now(lambda tx: desktops.want_absent(tx, "d1", now=later))
+    assert not store.write_now(lambda tx: desktops.want_absent(tx, "d1", now=later))
+    store.write_now(lambda tx: desktops.want(tx, "d1", power=Power.RUNNING, graceful=False, now=later))
+    store.write_now(lambda tx: desktops.retry(tx, "d1", now=later))
+    row = _row(store)
+    assert (row.power, row.attempt, row.wanted_since) == (Power.ABSENT, 2, later)
+    assert not store.write_now(lambda tx: desktops.assign(tx, "d1", user_id="u1"))
+    assert store.write_now(lambda tx: desktops.delete(tx, "d1"))
+    assert store.read_now(lambda tx: tx.execute(t.disks.select()).all()) == []
+
+
+def test_a_failure_belongs_to_its_attempt_and_a_retry_forgets_it(store: Store) -> None:
+    store.write_now(_fill)
+    failure = Failure("x", "It failed.")
+    assert not store.write_now(lambda tx: desktops.fail(tx, "d1", attempt=7, failure=failure, now=NOW))
+    assert store.write_now(lambda tx: desktops.fail(tx, "d1", attempt=1, failure=failure, now=NOW))
+    assert not store.write_now(lambda tx: desktops.fail(tx, "d1", attempt=1, failure=failure, now=NOW))
+    assert _row(store).failure == failure
+    store.write_now(lambda tx: desktops.retry(tx, "d1", now=NOW))
+    row = _row(store)
+    assert (row.failure, row.failed_at, row.attempt) == (None, None, 2)
+    store.write_now(lambda tx: desktops.announce(tx, "d1", phase=Phase.READY, measured=True, clock_from=None))
+    assert _row(store).measured_attempt == 2
+
+
+def test_one_open_session_a_pool_and_a_desktop(store: Store) -> None:
+    store.write_now(_fill)
+
+    def insert(id: str) -> None:
+        store.write_now(
+            lambda tx: sessions.insert(
+                tx, id=id, user_id="u1", pool_id="p1", desktop_id="d1", now=NOW, remote_address=None
+            )
+        )
+
+    insert("s1")
+    with pytest.raises(IntegrityError):
+        insert("s2")
+    assert store.write_now(lambda tx: sessions.end(tx, "s1", reason="Done.", now=NOW))
+    assert not store.write_now(lambda tx: sessions.end(tx, "s1", reason="Done.", now=NOW))
+    insert("s2")
+    assert [row.id for row in store.read_now(lambda tx: sessions.open_ones(tx, user_id="u1"))] == ["s2"]
+    assert [row.id for row in store.read_now(lambda tx: sessions.ended_since(tx, NOW))] == ["s1"]
+
+
+async def test_of_many_redeemers_one_wins(store: Store) -> None:
+    def prepare(tx: sa.Connection) -> None:
+        _fill(tx)
+        sessions.insert(tx, id="s1", user_id="u1", pool_id="p1", desktop_id="d1", now=NOW, remote_address=None)
+        sessions.insert_ticket(tx, secret_hash="h", session_id="s1", now=NOW, expires_at=NOW + timedelta(minutes=1))
+
+    await store.write(prepare)
+
+    def redeem(tx: sa.Connection) -> bool:
+        return sessions.redeem(tx, secret_hash="h", session_id="s1", now=NOW, remote_address="a")
+
+    won = await asyncio.gather(*(store.write(redeem) for _ in range(30)))
+    assert won.count(True) == 1
+
+
+def test_a_pool_keeps_its_memory_to_itself(store: Store) -> None:
+    store.write_now(_fill)
+
+    def shared() -> bool:
+        found = store.read_now(lambda tx: pools.find(tx, "p1"))
+        assert found is not None
+        return found.share_memory
+
+    assert shared()
+    change: dict[str, object] = {"share_memory": False}
+    store.write_now(lambda tx: pools.change(tx, "p1", if_version=1, now=NOW, values=change))
+    assert not shared()
+
+
+def test_what_pool_and_user_both_allow_is_read_with_the_session(store: Store) -> None:
+    picky = Policy(clipboard_types=frozenset({ClipboardType.TEXT}), usb_filters=("8,-1,-1,-1,0",), sound=False)
+
+    def work(tx: sa.Connection) -> None:
+        _fill(tx)
+        sessions.insert(tx, id="s1", user_id="u1", pool_id="p1", desktop_id="d1", now=NOW, remote_address=None)
+
+    store.write_now(work)
+    hour = timedelta(hours=1)
+    allowed = store.read_now(lambda tx: policies.of_session(tx, "s1"))
+    assert allowed is not None
+    assert (allowed.policy, allowed.version) == (Policy(), 2)
+    # What a controller of before wrote has no policy: it forbids nothing.
+    assert store.read_now(lambda tx: tx.execute(sa.select(t.pools.c.policy)).scalar_one()) is None
+    assert store.read_now(lambda tx: tx.execute(sa.select(t.users.c.policy)).scalar_one()) is None
+    assert store.read_now(lambda tx: policies.changed_since(tx, NOW + hour)) == []
+
+    assert store.write_now(lambda tx: people.set_policy(tx, "u1", picky, if_version=1, now=NOW + hour))
+    assert not store.write_now(lambda tx: people.set_policy(tx, "u1", Policy(), if_version=1, now=NOW + hour))
+    user = store.read_now(lambda tx: people.find(tx, "ann"))
+    assert user is not None
+    assert (user.policy, user.version) == (picky, 2)
+    usb = {"policy": policies.to_column(Policy(usb=False))}
+    assert store.write_now(lambda tx: pools.change(tx, "p1", if_version=1, now=NOW + hour, values=usb))
+    pool = store.read_now(lambda tx: pools.find(tx, "p1"))
+    assert pool is not None
+    assert pool.policy == Policy(usb=False)
+    [changed] = store.read_now(lambda tx: policies.changed_since(tx, NOW + hour))
+    assert (changed.session_id, changed.version) == ("s1", 4)
+    assert changed.policy == pool.policy.narrowed(picky)
+    assert store.read_now(lambda tx: policies.changed_since(tx, NOW + 2 * hour)) == []
+
+    assert store.write_now(lambda tx: sessions.end(tx, "s1", reason="", now=NOW + hour))
+    assert store.read_now(lambda tx: policies.of_session(tx, "s1")) is None
+    assert store.read_now(lambda tx: policies.changed_since(tx, NOW)) == []
+
+
+def test_names_and_numbers_are_given_once(store: Store) -> None:
+    store.write_now(_fill)
+    with pytest.raises(IntegrityError):
+        store.write_now(lambda tx: _insert_again(tx))
+    assert [store.write_now(lambda tx: pools.take_number(tx, "p1")) for _ in range(3)] == [1, 2, 3]
+    assert [store.write_now(lambda tx: hosts.next_generation(tx, "h1")) for _ in range(3)] == [1, 2, 3]
+    assert store.write_now(meta.raise_restore_generation) == 2
+    assert store.write_now(meta.raise_restore_generation) == 3
+    assert store.read_now(lambda tx: images.next_version(tx, "debian")) == 2
+
+
+def _insert_again(tx: sa.Connection) -> None:
+    people.insert(tx, id="u2", name="ann", display_name="Ann", role="user", password_hash="x", now=NOW)
+
+
+def test_what_is_kept_in_full_is_replaced_in_full(store: Store) -> None:
+    store.write_now(_fill)
+    for names in (["a", "b"], ["b", "b"], []):
+        strays = [Stray(kind="disk", name=name) for name in names]
+        store.write_now(lambda tx, strays=strays: hosts.set_strays(tx, "h1", strays))  # type: ignore[misc]
+        kept = [row.name for row in store.read_now(hosts.strays_listed)]
+        assert kept == sorted(set(names))
+    headroom = Headroom(memory_mib=5, disk_mib=6, desktops=7, counted=["d1"])
+    load = HostLoad(memory_available_mib=1, disk_free_mib=2, load1=0.5, headroom=headroom)
+    store.write_now(lambda tx: hosts.heard(tx, "h1", load=load, at=NOW))
+    store.write_now(lambda tx: hosts.heard(tx, "h1", load=None, at=NOW))
+    [host] = store.read_now(hosts.listed)
+    assert host.load == load
+    for seconds in range(30):
+        store.write_now(lambda tx, s=float(seconds): pools.add_start(tx, pool_id="p1", seconds=s, now=NOW))  # type: ignore[misc]
+    assert sorted(store.read_now(lambda tx: pools.start_seconds(tx, ["p1"]))["p1"]) == [float(n) for n in range(10, 30)]
+
+
+def test_images_are_seen_by_attempt(store: Store) -> None:
+    store.write_now(_fill)
+
+    def seen(attempt: int, state: str) -> bool:
+        row = ImageSeenRow(
+            image_id="i1",
+            host_id="h1",
+            attempt=attempt,
+            state=state,
+            step="",
+            fraction=0.5,
+            eta_s=None,
+            failure=None,
+            sha256=None,
+            virtual_size_bytes=1 << 40,
+            size_bytes=1 << 33,
+            os="",
+            observed_at=NOW,
+        )
+        return store.write_now(lambda tx: images.saw(tx, row))
+
+    assert seen(2, "ready")
+    assert not seen(1, "failed")
+    [kept] = store.read_now(images.seen)["i1"]
+    assert (kept.state, kept.size_bytes) == ("ready", 1 << 33)
+
+
+def test_events_are_numbered_and_read_from_both_ends(store: Store) -> None:
+    for n in range(5):
+        store.write_now(lambda tx, n=n: events.insert(tx, id=f"e{n}", at=NOW, kind="k", text=str(n), outcome="seen"))  # type: ignore[misc]
+    newest = store.read_now(lambda tx: events.newest_first(tx, limit=2))
+    assert [row.id for row in newest] == ["e4", "e3"]
+    older = store.read_now(lambda tx: events.newest_first(tx, before=newest[-1].seq, limit=2))
+    assert [row.id for row in older] == ["e2", "e1"]
+    seq = store.read_now(lambda tx: events.seq_of(tx, "e3"))
+    assert seq is not None
+    assert [row.id for row in store.read_now(lambda tx: events.after(tx, seq, limit=9))] == ["e4"]
+
+
+def test_events_are_read_by_their_outcome(store: Store) -> None:
+    for n, outcome in enumerate(("refused", "seen", "refused", "seen", "refused")):
+        store.write_now(
+            lambda tx, n=n, outcome=outcome: events.insert(tx, id=f"e{n}", at=NOW, kind="k", text="", outcome=outcome)  # type: ignore[misc]
+        )
+    newest = store.read_now(lambda tx: events.newest_first(tx, outcome="refused", limit=2))
+    assert [row.id for row in newest] == ["e4", "e2"]
+    older = store.read_now(lambda tx: events.newest_first(tx, outcome="refused", before=newest[-1].seq, limit=2))
+    assert [row.id for row in older] == ["e0"]
+
+
+def test_what_was_over_long_ago_is_forgotten_the_oldest_first(store: Store) -> None:
+    long_ago, lately = NOW - timedelta(days=2), NOW - timedelta(hours=1)
+
+    def fill(tx: sa.Connection) -> None:
+        for n, at in enumerate((NOW, long_ago, long_ago - timedelta(days=1), lately)):
+            events.insert(tx, id=f"e{n}", at=at, kind="k", text="", outcome="seen")
+        for id, ended_at in (("ended", long_ago), ("lately", lately), ("open", None)):
+            sessions.insert(
+                tx, id=id, user_id=f"u-{id}", pool_id="p", desktop_id=f"d-{id}", now=long_ago, remote_address=None
+            )
+            operations.insert(tx, id=id, kind="k", target_id="i", attempt=1, now=long_ago)
+            if ended_at is not None:
+                sessions.end(tx, id, reason="", now=ended_at)
+                operations.end(tx, id, failure=None, now=ended_at)
+
+    def kept(tx: sa.Connection) -> list[set[str]]:
+        return [set(tx.execute(sa.select(table.c.id)).scalars()) for table in (t.events, t.sessions, t.operations)]
+
+    store.write_now(fill)
+    before = NOW - timedelta(days=1)
+    assert store.write_now(lambda tx: history.forget(tx, before=before, limit=1)) == 3
+    assert store.read_now(kept) == [{"e0", "e1", "e3"}, {"lately", "open"}, {"lately", "open"}]
+    assert store.write_now(lambda tx: history.forget(tx, before=before, limit=1)) == 1
+    assert store.write_now(lambda tx: history.forget(tx, before=before, limit=1)) == 0
+    assert store.read_now(kept) == [{"e0", "e3"}, {"lately", "open"}, {"lately", "open"}]
+
+
+def test_throttles_and_set_up_tokens(store: Store) -> None:
+    for failures in (1, 2):
+        store.write_now(
+            lambda tx, n=failures: logins.set_throttle(tx, "k", failures=n, blocked_until=NOW, last_failure=NOW)  # type: ignore[misc]
+        )
+    assert store.read_now(lambda tx: logins.throttle(tx, "k")) == (2, NOW, NOW)
+    store.write_now(lambda tx: logins.replace_setup_token(tx, "a", now=NOW))
+    store.write_now(lambda tx: logins.replace_setup_token(tx, "b", now=NOW))
+    assert not store.write_now(lambda tx: logins.take_setup_token(tx, "a"))
+    assert store.write_now(lambda tx: logins.take_setup_token(tx, "b"))
+    assert not store.write_now(lambda tx: logins.take_setup_token(tx, "b"))
+
+
+def test_the_migrations_are_one_chain() -> None:
+    scripts = ScriptDirectory(str(migrate.MIGRATIONS))
+    assert len(scripts.get_heads()) == 1
+    assert [script.revision for script in scripts.walk_revisions()][-1] == "0001"

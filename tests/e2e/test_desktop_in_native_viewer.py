@@ -1,0 +1,173 @@
+"""A real desktop in the real native viewer, from a file that the portal makes, through the one port."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from frazil.model.desktop import Phase
+from frazil.server.density import measuring
+from tests.e2e.conftest import FORBIDDEN_S, NOISE, Desk, may
+from tests.harness import work
+from tests.harness.browser import same
+from tests.harness.native import native_client, remote_viewer
+from tests.harness.processes import descendants
+from tests.harness.stack import Stack
+from tests.harness.waiting import until
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.timeout(FORBIDDEN_S + 420),
+    pytest.mark.skipif(os.geteuid() != 0, reason="starts Frazil"),
+]
+
+
+@pytest.fixture
+def desktop(stack: Stack, desk: Desk) -> str:
+    """The person's desktop, ready, with their panel on it."""
+    desktop_id = desk.session.desktop.id
+    stack.phase(desktop_id, Phase.READY, Phase.PAUSED, timeout_s=300)
+    return desktop_id
+
+
+@pytest.fixture
+def file(desk: Desk, desktop: str, tmp_path: Path) -> Path:
+    """A viewer's file, as the API makes it."""
+    made = tmp_path / "desktop.vv"
+    made.write_text(desk.person.client.viewer_file(desk.session.id, wait_s=20))
+    return made
+
+
+def test_the_picture_is_there_and_keys_arrive(stack: Stack, desktop: str, file: Path, tmp_path: Path) -> None:
+    guests = stack.guests
+    guests.run(desktop, "/bin/rm", "-f", "/tmp/typed-natively")
+    with remote_viewer(file) as viewer:
+
+        def same_picture() -> bool:
+            before = guests.screenshot(desktop, tmp_path / "guest.png")
+            shown = viewer.shows(before)
+            return shown and same(before, guests.screenshot(desktop, tmp_path / "guest.png"))
+
+        work.in_session(guests, desktop, "true")
+        until(same_picture, lambda: f"the window shows the desktop: {viewer.words()}", timeout_s=90)
+        assert not file.exists(), "the viewer deletes its file"
+        only_the_public_port_is_open(stack, desktop)
+        work.open_terminal(guests, desktop)
+        until(lambda: guests.run(desktop, "/usr/bin/pgrep", "-x", "bash").code == 0, "its shell is up")
+        viewer.do("mousemove", "400", "300", "click", "1")
+        line = "echo native-$((6*7)) > /tmp/typed-natively"
+
+        def arrived() -> bool:
+            viewer.do("type", "--delay", "40", line)
+            viewer.do("key", "Return")
+            return guests.run(desktop, "/bin/cat", "/tmp/typed-natively").stdout == "native-42\n"
+
+        until(arrived, "the guest's shell wrote the file")
+        until(same_picture, "the window shows what was typed")
+
+        viewer.copy("from the machine's own clipboard")
+        until(lambda: work.copied(guests, desktop) == "from the machine's own clipboard", "what was copied is there")
+        work.copy(guests, desktop, "from the desktop")
+        until(lambda: viewer.clipboard() == "from the desktop", "what was copied in the desktop is here")
+        work.let_go(guests, desktop)
+
+        dropped = tmp_path / "dropped.txt"
+        dropped.write_text("a file from beside the viewer\n" * 500)
+        viewer.drop(dropped, at=(400, 300))
+        found = "cat /home/$user/Downloads/dropped.txt 2>/dev/null || true"
+        until(lambda: work.in_session(guests, desktop, found) == dropped.read_text(), lambda: viewer.words())
+        work.in_session(guests, desktop, "rm /home/$user/Downloads/dropped.txt")
+
+        assert guests.run(desktop, *NOISE).code == 0
+        until(lambda: viewer.heard() > 1000, lambda: f"the viewer plays what the desktop does: {viewer.words()}")
+
+        before = guests.screenshot(desktop, tmp_path / "guest.png").size
+        viewer.resize(1100, 780)
+        until(lambda: guests.screenshot(desktop, tmp_path / "guest.png").size != before, "the desktop follows")
+        until(same_picture, "the window shows the desktop in its new size")
+    work.let_go(guests, desktop)
+
+
+def test_what_a_policy_forbids_passes_in_no_window(
+    stack: Stack, desk: Desk, desktop: str, file: Path, tmp_path: Path
+) -> None:
+    """In remote-viewer; `test_sharing` has the browser and spice-gtk's own client. Then it is allowed, and passes."""
+    guests = stack.guests
+    files = work.downloads(guests, desktop)
+    dropped = tmp_path / "forbidden.txt"
+    dropped.write_text("a file from beside the viewer\n")
+    with remote_viewer(file) as viewer:
+
+        def passes(text: str) -> bool:
+            viewer.copy(text)
+            return work.copied(guests, desktop) == text
+
+        until(lambda: passes("before"), lambda: f"the viewer and the desktop's agent have met: {viewer.words()}")
+        may(stack, desk.person, False)
+        try:
+            viewer.drop(dropped, at=(400, 300))
+            until(lambda: len(viewer.windows()) > 1, "a second window tells what became of the file")
+            deadline = time.monotonic() + FORBIDDEN_S
+            turn = 0
+            while turn == 0 or time.monotonic() < deadline:
+                turn += 1
+                viewer.copy(f"outside {turn}")
+                assert guests.run(desktop, *NOISE).code == 0
+                assert "outside" not in work.copied(guests, desktop)
+                work.copy(guests, desktop, f"inside {turn}")
+                assert viewer.clipboard() == f"outside {turn}"
+                work.let_go(guests, desktop)
+                assert work.downloads(guests, desktop) == files
+            assert viewer.heard() == 0
+        finally:
+            may(stack, desk.person, True)
+        until(lambda: passes("allowed"), "the session is as it was")
+
+
+def only_the_public_port_is_open(stack: Stack, desktop: str) -> None:
+    """`ss -lntup`: of our processes and of the desktop, nothing listens but the gateway on the public port."""
+    ours = {*descendants(stack.supervisor), stack.supervisor, measuring.processes()[desktop].pid}
+    said = subprocess.run(["ss", "-lntupH"], capture_output=True, text=True, check=True, timeout=30).stdout
+    mine = [line for line in said.splitlines() if any(f"pid={pid}," in line for pid in ours)]
+    assert [line.split()[4] for line in mine] == [stack.settings.listen], said
+
+
+def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, file: Path, tmp_path: Path) -> None:
+    """Clipboard both ways, a file, sound, a USB device, the window's size: one connection, as each takes its time."""
+    guests = stack.guests
+    work.in_session(guests, desktop, "true")
+    with native_client(file) as client:
+        client.wait_for("channel", channel="main", state="opened")
+        client.wait_for("agent", there=True)
+        client.wait_for("picture")
+
+        client.do("copy", text="from outside")
+        until(lambda: work.copied(guests, desktop) == "from outside", "the guest has what was copied")
+
+        work.copy(guests, desktop, "from inside")
+        client.wait_for("pasted", text="from inside")
+        work.let_go(guests, desktop)
+
+        sent = tmp_path / "sent.txt"
+        sent.write_text("a file from outside\n" * 500)
+        client.do("send", file=str(sent))
+        assert client.wait_for("sent")["ok"]
+        found = work.in_session(guests, desktop, "cd /home/$user/Downloads && cat sent.txt && rm sent.txt")
+        assert found == sent.read_text()
+
+        assert guests.run(desktop, *NOISE).code == 0
+        assert client.wait_for("sound")["hertz"]
+        assert client.wait_for("heard")["bytes"]
+
+        disc = tmp_path / "disc.iso"
+        disc.write_bytes(bytes(1 << 20))
+        client.do("plug", file=str(disc))
+        assert client.wait_for("usb") == {"event": "usb", "ok": True}
+        until(lambda: work.usb_drives(guests, desktop) == 1, "the desktop has the drive")
+
+        client.do("resize", width=1024, height=704)
+        client.wait_for("size", size=[1024, 704])

@@ -1,0 +1,1 @@
+"""Stand-ins that keep the contract of the real part; `tests/contract` runs one suite on both."""

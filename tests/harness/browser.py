@@ -1,0 +1,167 @@
+"""A person in front of Chromium: signs in, opens a desktop, sees its picture, types."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image, ImageChops
+from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from tests.harness import work
+from tests.harness.stack import Person, Stack
+from tests.harness.waiting import until
+
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+READY_TIMEOUT_MS = 240_000
+WIDTH, HEIGHT = 1280, 800
+SAID = """() => {
+    const viewer = document.getElementById("viewer");
+    return [viewer?.dataset.state ?? location.href, (viewer ?? document.body).innerText];
+}"""
+WATCH_STATES = """() => {
+    const viewer = document.getElementById("viewer");
+    window.seenStates = [];
+    new MutationObserver(() => window.seenStates.push(viewer.dataset.state))
+        .observe(viewer, { attributeFilter: ["data-state"] });
+}"""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        try:
+            yield running
+        finally:
+            running.close()
+
+
+class Seat:
+    """One browser window of one person."""
+
+    def __init__(self, stack: Stack, page: Page) -> None:
+        self._stack = stack
+        self.page = page
+
+    def sign_in(self, person: Person) -> None:
+        """By the form, as people do; to the list of one's desktops."""
+        self.page.goto(f"{self._stack.url}/sign-in")
+        self.page.get_by_label("Name").fill(person.name)
+        self.page.get_by_label("Password").fill(person.password)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("heading", name="Your desktops").wait_for()
+
+    def open(self, pool_id: str) -> None:
+        """Click the pool, and wait through whatever the page says until its picture is there."""
+        self.page.locator(f"#open-{pool_id}").click()
+        self.connected()
+
+    def connected(self, *, timeout_ms: float = READY_TIMEOUT_MS) -> None:
+        try:
+            self.page.wait_for_selector('#viewer[data-state="connected"]', timeout=timeout_ms)
+        except PlaywrightTimeout as exc:
+            state, words = self.page.evaluate(SAID)
+            raise AssertionError(f"Not connected after {timeout_ms / 1000:g} s, but {state}: {words}") from exc
+
+    @contextmanager
+    def loses_its_line(self) -> Iterator[None]:
+        """In the block the line is cut; afterwards the viewer has noticed, and is connected again by itself."""
+        self.page.evaluate(WATCH_STATES)
+        yield
+        until(lambda: "lost" in self._states(), "the viewer notices", timeout_s=60)
+        until(lambda: self._states()[-1] == "connected", "the viewer is back", timeout_s=60)
+
+    @contextmanager
+    def keeps_its_line(self) -> Iterator[None]:
+        """In the block, the viewer is connected all the time."""
+        self.page.evaluate(WATCH_STATES)
+        yield
+        assert self._states() == []
+        assert self.page.locator("#viewer").get_attribute("data-state") == "connected"
+
+    def _states(self) -> list[str]:
+        """What the viewer has been since `WATCH_STATES`."""
+        states: list[str] = self.page.evaluate("window.seenStates")
+        return states
+
+    def picture(self) -> Image.Image:
+        """The canvas's own pixels, without the pointer."""
+        url = self.page.locator("#fv-screen canvas").first.evaluate("canvas => canvas.toDataURL('image/png')")
+        return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
+
+    def drained(self, *, timeout_s: float = 30) -> Image.Image:
+        """The picture, once a quiet or suspended guest's last drawing has arrived: it no longer changes."""
+        pictures = [self.picture()]
+
+        def still() -> bool:
+            self.page.wait_for_timeout(300)  # several round trips: what is on its way has come
+            pictures.append(self.picture())
+            return same(pictures[-1], pictures[-2])
+
+        until(still, "the picture stands still", timeout_s=timeout_s)
+        return pictures[-1]
+
+    def terminal(self, desktop_id: str) -> None:
+        """Open a terminal by the keyboard and wait until it shows. What an earlier test left open is closed first."""
+        guests = self._stack.guests
+        until(lambda: work.has_panel(guests, desktop_id), "the person's panel is up", timeout_s=120)
+        guests.run(desktop_id, "/usr/bin/pkill", "-x", "xterm")
+        until(lambda: guests.run(desktop_id, "/usr/bin/pgrep", "-x", "xterm").code == 1, "no terminal is open")
+        before = self.drained()
+        self.focus()
+        for more in (3, 2, 1, 0):  # keys that come before the window manager listens for them do nothing
+            self.page.keyboard.press("Control+Alt+KeyT")
+            # Its shell alone may be there before its window, and other things than a terminal change much of a picture.
+            try:
+                until(
+                    lambda: guests.run(desktop_id, "/usr/bin/pgrep", "-x", "bash").code == 0,
+                    "its shell is up",
+                    timeout_s=30,
+                )
+                break
+            except AssertionError:
+                if not more:
+                    raise
+        until(lambda: large(before, self.picture()), "its window is there")
+
+    def focus(self) -> None:
+        """Give the keyboard to the desktop, without a click that the guest would see."""
+        self.page.locator("#fv-screen canvas").first.focus()
+
+    def type(self, line: str) -> None:
+        self.focus()
+        self.page.keyboard.type(line, delay=30)
+        self.page.keyboard.press("Enter")
+
+
+@contextmanager
+def seat(stack: Stack, browser: Browser) -> Iterator[Seat]:
+    """A window that trusts the stack's own authority only as far as Chromium can be told: its errors are ignored."""
+    context = browser.new_context(
+        ignore_https_errors=True, viewport={"width": WIDTH, "height": HEIGHT}, locale="en-GB", color_scheme="light"
+    )
+    try:
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        yield Seat(stack, page)
+    finally:
+        context.close()
+
+
+def same(one: Image.Image, other: Image.Image) -> bool:
+    return one.size == other.size and ImageChops.difference(one, other).getbbox() is None
+
+
+def large(before: Image.Image, after: Image.Image) -> bool:
+    """Whether a window's worth of the picture has changed, or its size."""
+    if before.size != after.size:
+        return True
+    changed = ImageChops.difference(before, after).getbbox()
+    return changed is not None and changed[2] - changed[0] > 300 and changed[3] - changed[1] > 200

@@ -1,0 +1,108 @@
+"""A machine of its own on this one: namespaces for mounts, network and processes, with a libvirt of their own.
+
+What is killed or broken in it is seen by nobody else, and all of it ends at once with its first process. The loopback
+is its own too, so that no port of it is reached from outside; UNIX sockets below a shared directory are.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.harness.processes import descendants, end
+from tests.harness.waiting import until
+
+INIT = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+os.write(1, b"up\\n")
+while True:
+    signal.sigwait([signal.SIGCHLD])
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+"""
+"""Process 1: takes in what loses its parent, as a daemon does, and lets go of it when it ends.
+
+The signal is blocked, or one that comes between two waits is lost and a zombie stays: libvirt then takes a QEMU that
+ended for one that can't be killed.
+"""
+
+OWN = {
+    "/etc/libvirt": "etc",
+    "/var/lib/libvirt": "lib",
+    "/var/log/libvirt": "log",
+    "/var/cache/libvirt": "cache",
+}
+"""libvirt's directories, each a copy in the machine: QEMU's capabilities are not probed again."""
+PROBLEM = "this machine's namespaces can't be made"
+
+
+class Machine:
+    """Made below `place`. `enter` is what a command is put behind to be run inside.
+
+    memory_cgroup: a memory cgroup (v1) that is the root of them in there, so that QEMUs stay below it.
+    """
+
+    def __init__(self, place: Path, *, memory_cgroup: Path | None = None) -> None:
+        own = place / "machine"
+        own.mkdir(mode=0o755)
+        cgroups = own / "cgroup"
+        cgroups.mkdir()
+        mounts = [
+            "mount -t tmpfs -o mode=755 tmpfs /run",
+            f"mount --rbind /sys/fs/cgroup {cgroups}",
+            "mount -t sysfs sysfs /sys",  # libvirt writes to the bridges' ports here: those of this network namespace
+            f"mount --rbind {cgroups} /sys/fs/cgroup",
+        ]
+        if memory_cgroup is not None:
+            mounts.append(f"mount --bind {memory_cgroup} /sys/fs/cgroup/memory")
+        for path, name in OWN.items():
+            target = own / name
+            if name in ("etc", "cache"):
+                subprocess.run(["cp", "-a", path, str(target)], check=True)
+            else:
+                target.mkdir(mode=0o755)
+            mounts.append(f"mount --bind {target} {path}")
+        for old in (own / "etc" / "qemu").glob("networks/**/*.xml"):
+            old.unlink()
+        script = f'{" && ".join(mounts)} && ip link set lo up && exec {sys.executable} -c "$1"'
+        argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
+        argv += ["--mount-proc", "sh", "-c", script, "init", INIT]
+        with (own / "init.log").open("wb") as log:  # unshare complains when the machine ends by being killed
+            self._process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd="/"
+            )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"up\n", f"{PROBLEM}: {(own / 'init.log').read_text()}"
+        self.init = until(lambda: next(descendants(self._process.pid), 0), "the machine's first process")
+
+    @property
+    def enter(self) -> list[str]:
+        return ["nsenter", "--target", str(self.init), "--mount", "--net", "--pid", "--"]
+
+    def processes(self, program: str) -> list[int]:
+        """The processes in it that run `program` (a name as in comm), as the outside numbers them."""
+        found = []
+        for pid in descendants(self.init):
+            comm = Path(f"/proc/{pid}/comm")
+            if comm.exists() and comm.read_text().strip() == program:
+                found.append(pid)
+        return found
+
+    def close(self) -> None:
+        """End everything in it."""
+        end(self.init, signal.SIGKILL)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process.wait(timeout=30)
+
+
+def possible() -> bool:
+    """Whether namespaces and the tools for them are here."""
+    return all(shutil.which(program) for program in ("unshare", "nsenter", "setpriv", "ip"))

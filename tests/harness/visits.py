@@ -1,0 +1,83 @@
+"""A person's visit, as load tests have many of: open a session, look, be signed on, work, leave the viewer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from frazil.model.errors import Conflict
+from frazil.wire.rest import SessionRequest, Ticket
+from tests.harness import work
+from tests.harness.headless import Headless, viewer
+from tests.harness.stack import Person, Stack
+from tests.harness.waiting import until
+
+READY_DEADLINE_S = 900.0
+PANEL_DEADLINE_S = 300.0
+KEYS_MAX = 10
+KEY_DEADLINE_S = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What it took, in seconds from the call: `spare` tells whether the desktop was ready at once."""
+
+    session_id: str
+    desktop_id: str
+    spare: bool
+    picture_s: float
+    panel_s: float
+    key_s: float
+
+
+async def visit(stack: Stack, person: Person, pool: str, *, editor: bool = True) -> Visit:
+    """The session stays when the viewer has left. AssertionError when any of it does not come.
+
+    With `editor` a document stays open in the desktop, which takes most of a visit's processor time.
+    """
+    began_s = time.monotonic()
+    opened = await asyncio.to_thread(person.client.open_session, SessionRequest(pool=pool))
+    desktop_id = opened.session.desktop.id
+    ticket = opened.ticket
+    if ticket is None:
+        ticket = await asyncio.to_thread(_ticket, person, opened.session.id)
+    guests = stack.guests
+    async with viewer(stack.settings.listen, stack.ca, ticket) as seen:
+        picture_s = await seen.picture() - began_s
+        await asyncio.to_thread(
+            until, lambda: work.has_panel(guests, desktop_id), "the panel is up", timeout_s=PANEL_DEADLINE_S
+        )
+        panel_s = time.monotonic() - began_s
+        await asyncio.to_thread(work.open_terminal, guests, desktop_id)
+        key_s = await _key_to_picture(seen)
+        await seen.press("q", "\n")
+        await asyncio.to_thread(work.work, guests, desktop_id)
+        if editor:
+            await asyncio.to_thread(work.open_editor, guests, desktop_id)
+    return Visit(opened.session.id, desktop_id, opened.ticket is not None, picture_s, panel_s, key_s)
+
+
+async def _key_to_picture(seen: Headless) -> float:
+    """Seconds from a key to what it draws. One that comes before the terminal draws nothing: another is pressed."""
+    for _ in range(KEYS_MAX):
+        drawn = await seen.still(for_s=0.5)
+        pressed_s = time.monotonic()
+        await seen.press("e")
+        try:
+            return await seen.picture(after=drawn, timeout_s=KEY_DEADLINE_S) - pressed_s
+        except TimeoutError:
+            continue
+    raise AssertionError(f"None of {KEYS_MAX} keys drew anything within {KEY_DEADLINE_S:g} s.")
+
+
+def _ticket(person: Person, session_id: str) -> Ticket:
+    """Waits for a desktop on its way; the controller keeps each question open for seconds."""
+    found = until(
+        lambda: person.client.ticket(session_id, wait_s=20),
+        "the desktop is ready",
+        timeout_s=READY_DEADLINE_S,
+        not_yet=(Conflict,),
+    )
+    assert found is not None
+    return found

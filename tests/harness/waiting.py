@@ -1,0 +1,39 @@
+"""Waiting for something outside: looks again and again until it is so, or a deadline passes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from frazil.model.errors import FrazilError
+
+T = TypeVar("T")
+BETWEEN_LOOKS_S = 0.1
+
+
+def until(
+    look: Callable[[], T],
+    what: str | Callable[[], str],
+    *,
+    timeout_s: float = 60,
+    not_yet: tuple[type[FrazilError], ...] = (),
+) -> T:
+    """What `look` returns, once that is true. `not_yet`: errors that mean "look again".
+
+    AssertionError names `what` was waited for, and the last answer, when `timeout_s` passed.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        last: object
+        try:
+            found = look()
+            if found:
+                return found
+            last = found
+        except not_yet as exc:
+            last = exc
+        if time.monotonic() >= deadline:
+            words = what if isinstance(what, str) else what()
+            raise AssertionError(f"Not within {timeout_s:g} s: {words} (last: {last!r})")
+        time.sleep(BETWEEN_LOOKS_S)

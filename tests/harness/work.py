@@ -1,0 +1,131 @@
+"""What a person does at a desktop, for load tests: opens programs in their own session, writes, computes, reads.
+
+Runs by the guest agent as the person, in the environment of their session; keys are pressed through SPICE.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from tests.harness.guests import Guests
+from tests.harness.waiting import until
+
+AS_PERSON = """
+panel=$(pgrep -o -x tint2 || pgrep -o -x xfce4-panel) || exit 9
+user=$(stat -c %U /proc/$panel)
+as_person() {
+    setsid runuser -u "$user" -- env - $(tr '\\0' '\\n' < /proc/$panel/environ |
+        grep -E '^(DISPLAY|XAUTHORITY|HOME|USER|LOGNAME|PATH|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS)=') "$@"
+}
+left_open() {
+    (exec </dev/null >/dev/null 2>&1; as_person "$@") &
+}
+"""
+"""sh: defines `as_person COMMAND…` and `left_open COMMAND…`; ends with 9 while no panel is up.
+
+`exec` closes the agent's pipes for good: a redirection of the call would leave them open in the waiting shell, and
+the agent waits for their end.
+"""
+
+_TAKE = """: > /tmp/taken; chmod 666 /tmp/taken
+as_person env LANG=C.UTF-8 xterm -xrm '*allowWindowOps: true' -e bash -c '
+    stty raw -echo; printf "\\033]52;c;?\\007"; read -r -t 5 -d "$(printf "\\007")" answer
+    printf %s "$answer" > /tmp/taken'
+cat /tmp/taken"""
+"""sh: xterm is asked for the clipboard, which it gives in base64 (OSC 52 of xterm's control sequences).
+
+Where nobody owns the clipboard xterm 379 crashes: the answer is empty then.
+"""
+_PUT = """left_open env LANG=C.UTF-8 xterm -xrm '*allowWindowOps: true' -e sh -c '
+    printf "\\033]52;c;%s\\007"; exec sleep 600'"""
+"""sh: xterm owns what it copies for as long as it is open."""
+
+TERMINAL = AS_PERSON + "left_open xterm\n"
+
+WORK = (
+    AS_PERSON
+    + """
+as_person sh -c '
+    cd; for n in $(seq 10); do seq $n 1000 > "Documents/list $n.txt"; done
+    cat Documents/*.txt | sort -n | uniq -c > Documents/sum.txt
+    dd if=/dev/urandom of=Downloads/file.bin bs=1M count=4 2>/dev/null
+' || exit 8
+"""
+)
+"""Files are written and sorted: minutes of a person in a few seconds."""
+EDITOR = (
+    AS_PERSON
+    + """
+left_open mousepad /etc/services
+until editor=$(pgrep -n -x mousepad); do sleep 0.2; done
+until now=$(cut -d ' ' -f 14,15 "/proc/$editor/stat") && [ "$now" = "${before-}" ]; do
+    before=$now
+    sleep 1
+done
+"""
+)
+"""A document is opened in the editor, which stays.
+
+Nobody leaves before what they opened is there: the editor has come to rest (utime and stime of proc(5)) when this ends.
+"""
+WORK_DEADLINE_S = 300.0
+
+
+def has_panel(guests: Guests, desktop_id: str) -> bool:
+    """Whether a person's panel is on the screen, by what the guest service keeps."""
+    return guests.run(desktop_id, "/bin/grep", "-q", '"ready": "', "/run/frazil-guest/state.json").code == 0
+
+
+def in_session(guests: Guests, desktop_id: str, script: str) -> str:
+    """What a script says in the guest; `as_person` and `left_open` in it put a program on the person's screen."""
+    until(lambda: has_panel(guests, desktop_id), "the person's panel is up", timeout_s=120)
+    done = guests.run(desktop_id, "/bin/sh", "-c", AS_PERSON + script)
+    assert done.code == 0, done
+    return done.stdout
+
+
+def copied(guests: Guests, desktop_id: str) -> str:
+    """The text that a program in the person's session is given when it pastes; empty when there is none."""
+    answer = in_session(guests, desktop_id, _TAKE).rpartition(";")[2]
+    return base64.b64decode(answer).decode()
+
+
+def copy(guests: Guests, desktop_id: str, text: str) -> None:
+    """Copy `text` in the person's session; a terminal owns it until `let_go`."""
+    in_session(guests, desktop_id, _PUT.replace("%s", base64.b64encode(text.encode()).decode()))
+
+
+def let_go(guests: Guests, desktop_id: str) -> None:
+    """Close all terminals, and with them what was copied in one."""
+    guests.run(desktop_id, "/usr/bin/pkill", "-x", "xterm")
+
+
+def downloads(guests: Guests, desktop_id: str) -> list[str]:
+    """The names of the files in the person's Downloads, where what is sent or dropped goes."""
+    return in_session(guests, desktop_id, 'ls "/home/$user/Downloads"').splitlines()
+
+
+def usb_drives(guests: Guests, desktop_id: str) -> int:
+    """How many drives of a native viewer's library are plugged in: vendor 2b23."""
+    script = "cat /sys/bus/usb/devices/*/idVendor 2>/dev/null | grep -c 2b23"
+    return int(guests.run(desktop_id, "/bin/sh", "-c", script).stdout)
+
+
+def open_terminal(guests: Guests, desktop_id: str) -> None:
+    """A terminal on the person's screen, which gets the keys."""
+    _run(guests, desktop_id, TERMINAL)
+
+
+def work(guests: Guests, desktop_id: str) -> None:
+    """See `WORK`. AssertionError when it fails."""
+    _run(guests, desktop_id, WORK)
+
+
+def open_editor(guests: Guests, desktop_id: str) -> None:
+    """See `EDITOR`. AssertionError when it fails."""
+    _run(guests, desktop_id, EDITOR)
+
+
+def _run(guests: Guests, desktop_id: str, script: str) -> None:
+    done = guests.run(desktop_id, "/bin/sh", "-c", script, timeout_s=WORK_DEADLINE_S)
+    assert done.code == 0, (done.code, done.stderr)

@@ -1,0 +1,70 @@
+"""Many forks of one template: fifty differ in all that must differ, and two hundred leave the template as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from frazil.wire.hostlink import DesktopSpec, Profile
+from tests.integration.server.lab import Lab, lab
+from tests.integration.server.test_forks import checksums, look
+
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.timeout(5400),
+    pytest.mark.skipif(os.geteuid() != 0, reason="starts guests"),
+    pytest.mark.usefixtures("libvirtd"),
+]
+PROFILE = Profile(usb_channels=0)
+TOGETHER = 50
+ALL = 200
+AT_ONCE = 8
+HEAVY = """
+dd if=/dev/urandom of=/root/much bs=1M count=40 2>/dev/null; sync; rm /root/much; sync; fstrim /
+dd if=/dev/urandom of=/dev/shm/much bs=1M count=40 2>/dev/null; rm /dev/shm/much
+find /usr -xdev -type f -newer /nothing 2>/dev/null; echo 3 > /proc/sys/vm/drop_caches; echo done
+"""
+
+
+async def test_fifty_differ_and_two_hundred_leave_the_template_as_it_was() -> None:
+    async with lab() as at:
+        template = await at.template(PROFILE)
+        before = checksums(template)
+        specs = [at.spec(PROFILE, name=f"many {n}") for n in range(TOGETHER)]
+        for first in range(0, TOGETHER, AT_ONCE):
+            part = specs[first : first + AT_ONCE]
+            at.want(*part)
+            await at.ready(*(spec.desktop_id for spec in part))
+        found = [await look(at, spec.desktop_id) for spec in specs]
+        for thing in found[0]:
+            assert len({one[thing] for one in found}) == TOGETHER, thing
+        await _use(at, specs)
+        for first in range(TOGETHER, ALL, AT_ONCE):
+            part = [at.spec(PROFILE, name=f"many {n}") for n in range(first, min(first + AT_ONCE, ALL))]
+            at.want(*part)
+            await at.ready(*(spec.desktop_id for spec in part))
+            await _use(at, part)
+        assert checksums(template) == before
+
+
+async def _use(at: Lab, specs: list[DesktopSpec]) -> None:
+    """Write much, discard, reboot one, which ends it and makes a fresh fork; then all go."""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def heavy(spec: DesktopSpec) -> None:
+        async with slots:
+            assert await at.shell(spec.desktop_id, HEAVY, timeout_s=300) == "done\n"
+
+    async with asyncio.TaskGroup() as tasks:
+        for spec in specs:
+            tasks.create_task(heavy(spec))
+    one = specs[0].desktop_id
+    restarts = sum(kind == "restarted" for _, kind, _ in at.events)
+    await at.shell(one, "nohup sh -c 'sleep 0.5; reboot -f' >/dev/null 2>&1 &")
+    await at.until(
+        lambda: sum(kind == "restarted" for _, kind, _ in at.events) > restarts, "a fresh fork", timeout_s=120
+    )
+    await at.ready(one)
+    await at.absent(*(spec.desktop_id for spec in specs), timeout_s=300)

@@ -1,0 +1,187 @@
+"""Every call of the API, by everyone: what it answers, and that nothing is open by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from frazil.controller.api import openapi
+from frazil.controller.api.app import PREFIX, TABLES
+from frazil.controller.api.endpoints import Endpoint, Guarded, Permission
+from frazil.wire.rest import ImageRequest, Problem, SessionRequest, TokenRequest
+from tests.unit.controller.api.conftest import People
+from tests.unit.controller.world import EASY, PNG, World
+
+ROOT = Path(__file__).parents[4]
+PASSWORD = {"password": "another password", "current": EASY}
+
+# (call, body, then what each is answered: nobody, Bob whose it is not, Ann whose it is, the administrator)
+CALLS: dict[str, tuple[Any, tuple[int, int, int, int]]] = {
+    "POST /setup/link": (None, (404, 404, 404, 404)),
+    "POST /setup": ({"token": "x", "name": "zoe", "password": EASY}, (409, 409, 409, 409)),
+    "POST /logins": ({"name": "ann", "password": EASY}, (201, 201, 201, 201)),
+    "DELETE /logins/current": (None, (401, 204, 204, 204)),
+    "GET /me": (None, (401, 200, 200, 200)),
+    "GET /tokens": (None, (401, 200, 200, 200)),
+    "POST /tokens": ({"name": "ci"}, (401, 201, 201, 201)),
+    "DELETE /tokens/{id}": (None, (401, 404, 204, 404)),
+    "GET /users": (None, (401, 403, 403, 200)),
+    "POST /users": ({"name": "new", "password": EASY}, (401, 403, 403, 201)),
+    "GET /users/{user}": (None, (401, 403, 200, 200)),
+    "PATCH /users/{user}": ({"policy": {"usb": False}}, (401, 403, 403, 200)),
+    "PUT /users/{user}/password": (PASSWORD, (401, 403, 204, 204)),
+    "DELETE /users/{user}": (None, (401, 403, 403, 204)),
+    "GET /pools": (None, (401, 200, 200, 200)),
+    "POST /pools": ({"name": "new", "image": "debian"}, (401, 403, 403, 201)),
+    "GET /pools/{pool}": (None, (401, 404, 200, 200)),
+    "PATCH /pools/{pool}": ({"spares": 2}, (401, 403, 403, 200)),
+    "DELETE /pools/{pool}": (None, (401, 403, 403, 202)),
+    "GET /entitlements": (None, (401, 403, 403, 200)),
+    "PUT /pools/{pool}/users/{user}": (None, (401, 403, 403, 204)),
+    "DELETE /pools/{pool}/users/{user}": (None, (401, 403, 403, 204)),
+    "GET /hosts": (None, (401, 403, 403, 200)),
+    "GET /hosts/{host}": (None, (401, 403, 403, 200)),
+    "GET /strays": (None, (401, 403, 403, 200)),
+    "GET /images": (None, (401, 403, 403, 200)),
+    "POST /images": ({"name": "new", "recipe": "debian-icewm"}, (401, 403, 403, 202)),
+    "GET /images/{image}": (None, (401, 403, 403, 200)),
+    "POST /images/{image}/retry": (None, (401, 403, 403, 409)),
+    "DELETE /images/{image}": (None, (401, 403, 403, 409)),
+    "GET /operations/{id}": (None, (401, 403, 403, 200)),
+    "GET /desktops": (None, (401, 200, 200, 200)),
+    "GET /desktops/{desktop}": (None, (401, 404, 200, 200)),
+    "POST /desktops/{desktop}/start": (None, (401, 404, 202, 202)),
+    "POST /desktops/{desktop}/pause": (None, (401, 403, 403, 202)),
+    "POST /desktops/{desktop}/stop": (None, (401, 403, 403, 202)),
+    "POST /desktops/{desktop}/shutdown": (None, (401, 403, 403, 202)),
+    "POST /desktops/{desktop}/retry": (None, (401, 404, 409, 409)),
+    "DELETE /desktops/{desktop}": (None, (401, 403, 403, 202)),
+    "GET /desktops/{desktop}/screenshot": (None, (401, 404, 200, 200)),
+    "GET /desktops/{desktop}/events": (None, (401, 404, 200, 200)),
+    "POST /sessions": ({"pool": "desk"}, (401, 404, 201, 201)),
+    "GET /sessions": (None, (401, 200, 200, 200)),
+    "GET /sessions/{id}": (None, (401, 404, 200, 200)),
+    "POST /sessions/{id}/tickets": (None, (401, 404, 201, 404)),
+    "POST /sessions/{id}/viewer-files": (None, (401, 404, 201, 404)),
+    "DELETE /sessions/{id}": (None, (401, 404, 204, 204)),
+    "GET /events": (None, (401, 403, 403, 200)),
+    "GET /events/stream": (None, (401, 403, 403, 200)),
+    "GET /health": (None, (200, 200, 200, 200)),
+}
+ENDPOINTS = {f"{one.method} {one.path}": one for table in TABLES.values() for one in table}
+
+
+@pytest.fixture
+async def filled(world: World, people: People) -> dict[str, str]:
+    """One of everything; the desktop, the session and the token are Ann's."""
+    ids: dict[str, str] = {}
+    pool = await world.ready_pool(spares=1)
+    await world.services.entitlements.grant(world.root, pool.id, "ann")
+
+    async def picture(host_id: str, *, desktop_id: str, deadline_s: float) -> bytes:
+        return PNG
+
+    world.ctx.ask_host = picture
+    ann = await world.identity("ann")
+    ids["token"] = (await world.services.tokens.create(ann, TokenRequest(name="ann's"))).id
+    opened = await world.services.sessions.open(ann, SessionRequest(pool="desk"))
+    await world.settle()
+    operation = await world.services.images.create(world.root, ImageRequest(name="other", recipe="debian-icewm"))
+    ids |= {
+        "session": opened.session.id,
+        "desktop": opened.session.desktop.id,
+        "operation": operation.id,
+        "host": world.hosts[0].id,
+    }
+    return ids
+
+
+def _path(endpoint: Endpoint, ids: dict[str, str]) -> str:
+    kind = endpoint.path.split("/")[1].removesuffix("s")
+    return endpoint.path.format(
+        id=ids.get(kind, "x"), user="ann", pool="desk", image="debian", host=ids["host"], desktop=ids["desktop"]
+    )
+
+
+def test_every_call_is_in_this_table() -> None:
+    assert set(CALLS) == set(ENDPOINTS)
+
+
+@pytest.mark.parametrize("who", ["nobody", "bob", "ann", "boss"])
+async def test_each_call_answers_each_person_as_it_should(people: People, filled: dict[str, str], who: str) -> None:
+    wrong = {}
+    for call, (body, expected) in CALLS.items():
+        endpoint = ENDPOINTS[call]
+        if call == "GET /events/stream" and who == "boss":
+            continue  # it does not end; the process's tests read it
+        if endpoint.method == "DELETE" and who != "nobody":
+            continue  # what changes the ground for the next calls is tried below
+        client = people.named(who)
+        headers = {"If-Match": '"1"'} if endpoint.method == "PATCH" else {}
+        answer = await client.request(endpoint.method, _path(endpoint, filled), json=body, headers=headers)
+        client.cookies.clear()  # signing in sets one
+        status = expected[("nobody", "bob", "ann", "boss").index(who)]
+        if answer.status_code != status:
+            wrong[call] = (answer.status_code, answer.text)
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert Problem.model_validate_json(answer.text).reference
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.startswith("DELETE ")])
+@pytest.mark.parametrize("who", ["bob", "ann", "boss"])
+async def test_each_deletion_answers_each_person_as_it_should(
+    people: People, filled: dict[str, str], call: str, who: str
+) -> None:
+    endpoint = ENDPOINTS[call]
+    answer = await people.named(who).delete(_path(endpoint, filled))
+    assert answer.status_code == CALLS[call][1][("nobody", "bob", "ann", "boss").index(who)], answer.text
+
+
+def test_every_route_is_guarded_and_few_are_open(app: FastAPI) -> None:
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    assert all(isinstance(route, Guarded) for route in routes)
+    assert len(routes) == len(ENDPOINTS)
+    opened = {f"{one.method} {one.path}" for one in ENDPOINTS.values() if one.permission is Permission.ANYONE}
+    assert opened == {"POST /setup", "POST /logins", "GET /health"}
+
+
+@pytest.mark.parametrize(
+    "call", [call for call, one in ENDPOINTS.items() if one.method != "GET" and one.permission is not Permission.ANYONE]
+)
+async def test_a_cookie_alone_changes_nothing(people: People, filled: dict[str, str], call: str) -> None:
+    if call == "POST /setup/link":
+        return  # not reachable by cookie at all
+    endpoint = ENDPOINTS[call]
+    headers = {"Cookie": people.boss.headers["Cookie"]}
+    answer = await people.nobody.request(endpoint.method, _path(endpoint, filled), json=CALLS[call][0], headers=headers)
+    assert answer.status_code == 403
+    assert "own page" in answer.json()["detail"]
+
+
+async def test_root_on_the_local_socket_is_an_administrator(people: People, filled: dict[str, str]) -> None:
+    assert (await people.root.get("/users")).status_code == 200
+    assert (await people.root.post("/setup/link")).status_code == 409
+    assert (await people.root.delete("/pools/desk")).status_code == 202
+
+
+async def test_tokens_need_no_csrf_and_wrong_ones_are_told(people: People, filled: dict[str, str]) -> None:
+    token = (await people.boss.post("/tokens", json={"name": "ci"})).json()["token"]
+    assert token.startswith("frz_")
+    with_token = {"Authorization": f"Bearer {token}"}
+    assert (await people.nobody.post("/pools/nothing", headers=with_token)).status_code == 405
+    assert (await people.nobody.put("/pools/desk/users/bob", headers=with_token)).status_code == 204
+    for wrong in ("Bearer frz_wrong", "Bearer something", "Basic YTpi"):
+        answer = await people.root.get("/me", headers={"Authorization": wrong})
+        assert (answer.status_code, answer.json()["type"]) == (401, "urn:frazil:problem:not-signed-in")
+
+
+def test_the_committed_reference_is_the_codes() -> None:
+    committed = (ROOT / openapi.FILE).read_text(encoding="utf-8")
+    assert committed == openapi.text(), "run: python -m frazil.controller.api.openapi"
+    assert PREFIX in committed

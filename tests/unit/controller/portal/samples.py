@@ -1,0 +1,336 @@
+"""Every page with something on it, as `name, view` pairs: what the page tests render in each language."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+from frazil.controller.portal.capacity import Room, room
+from frazil.controller.portal.reader import Languages, Reader, load_languages, zone_of
+from frazil.controller.portal.viewer_words import viewer_strings
+from frazil.controller.portal.views import (
+    AccountView,
+    Attention,
+    Card,
+    DesktopsView,
+    DesktopView,
+    EventsView,
+    Form,
+    Frame,
+    HomeView,
+    HostsView,
+    HostView,
+    ImagesView,
+    ImageView,
+    Listing,
+    MessageView,
+    NewPoolView,
+    OverviewView,
+    Person,
+    PoolsView,
+    PoolView,
+    SessionsView,
+    SetupView,
+    SignInView,
+    UsersView,
+    UserView,
+    ViewerView,
+    WaitView,
+)
+from frazil.controller.portal.words import Trouble, Words
+from frazil.model.desktop import Phase, Power
+from frazil.model.room import Bound
+from frazil.wire.hostlink import Capabilities, FailureField, Headroom, HostLoad, Profile
+from frazil.wire.rest import (
+    ApiToken,
+    Desktop,
+    Entitlement,
+    Event,
+    Host,
+    HostRoom,
+    Image,
+    NewApiToken,
+    Pool,
+    PoolCounts,
+    QuarantinedThing,
+    Session,
+    SessionLine,
+    User,
+)
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+ID = "0195a3c1-7c2e-7000-8000-0000000000{:02x}"
+LANGUAGES: Languages = load_languages()
+
+
+def frame(
+    language: str = "en", *, administrator: bool = True, path: str = "/", trouble: Trouble | None = None
+) -> Frame:
+    reader = Reader(LANGUAGES.by_code[language], zone_of("Europe/Budapest"), NOW)
+    return Frame(
+        reader=reader,
+        words=Words(reader),
+        languages=list(LANGUAGES.by_code.values()),
+        person=Person(user_id=ID.format(1), name="anna", administrator=administrator),
+        csrf="c" * 43,
+        here=path,
+        path=path,
+        origin="https://desktops.example:8443",
+        did=reader.gettext("The pool was made.") if trouble is None else "",
+        trouble=trouble,
+    )
+
+
+def desktop(phase: Phase, n: int = 1, **changes: object) -> Desktop:
+    values: dict[str, object] = {
+        "id": ID.format(n),
+        "name": f"office-{n:02d}",
+        "pool_id": ID.format(40),
+        "pool_name": "office",
+        "host_id": None if phase is Phase.WAITING else ID.format(60),
+        "host_name": None if phase is Phase.WAITING else "host-a",
+        "phase": phase,
+        "phase_text": phase.value,
+        "power": Power.ABSENT if phase is Phase.DELETING else Power.RUNNING,
+        "step": "The system inside is starting." if phase is Phase.STARTING else "",
+        "failure": FailureField(
+            code="guest-silent", text="The guest agent did not answer within 300 s.", remedy="Look at its picture."
+        )
+        if phase is Phase.FAILED
+        else None,
+        "user_id": ID.format(1) if n % 2 else None,
+        "user_name": "anna" if n % 2 else None,
+        "connected": phase is Phase.READY and n % 2 == 1,
+        "created_at": NOW - timedelta(minutes=7 * n),
+        "started_at": NOW - timedelta(minutes=7 * n - 1) if phase is Phase.READY else None,
+        "why": "" if phase is Phase.READY else "No host that is up has its image yet.",
+    }
+    return Desktop.model_validate(values | changes)
+
+
+def pool(n: int = 40, *, ready: int = 2, total: int = 12, note: str = "", name: str = "office") -> Pool:
+    return Pool(
+        id=ID.format(n),
+        name=name,
+        label=name.capitalize(),
+        image_id=ID.format(30),
+        image_name="debian-icewm",
+        profile=Profile(vcpus=2, memory_mib=1024, disk_gib=8),
+        spares=2,
+        max_desktops=20,
+        start_deadline_s=300,
+        start="fork",
+        pause_after_s=300,
+        share_memory=True,
+        version=3,
+        deleting=False,
+        counts=PoolCounts(total=total, ready=ready, assigned=6, starting=3, failed=1),
+        typical_start_s=42.4,
+        note=note,
+        created_at=NOW - timedelta(days=3),
+    )
+
+
+def session(phase: Phase, n: int = 1, **changes: object) -> Session:
+    return Session(
+        id=ID.format(80 + n),
+        pool_id=ID.format(40),
+        pool_name="office",
+        desktop=desktop(phase, n, **changes),
+        user_id=ID.format(1),
+        user_name="anna",
+        connected=False,
+        created_at=NOW - timedelta(seconds=12),
+        expected_ready_s=30.4 if phase in (Phase.STARTING, Phase.WAITING) else None,
+    )
+
+
+def host(n: int = 60, *, up: bool = True) -> Host:
+    return Host(
+        id=ID.format(n),
+        name=f"host-{chr(37 + n)}",
+        state="up" if up else "silent",
+        last_seen_at=NOW - timedelta(seconds=2 if up else 95),
+        version="0.1.0",
+        capabilities=Capabilities(kvm=up, spice=True, vcpus=16, memory_mib=65536, qemu="7.2.17", libvirt="9.0.0"),
+        load=HostLoad(memory_available_mib=21000, disk_free_mib=812_000, load1=3.4),
+        desktops=11,
+        warning="" if up else "No usable KVM: every desktop is emulated, which is slow.",
+    )
+
+
+def room_on(n: int, bound: Bound, pool_n: int = 40, name: str = "office") -> HostRoom:
+    return HostRoom(
+        pool_id=ID.format(pool_n), pool_name=name, pool_label=name.capitalize(), more=n, bound=bound,
+        memory_mib=112, disk_mib=128, text=f"room for {n} more of {name}; bounded by {bound}",
+    )  # fmt: skip
+
+
+def measured_host(*rooms: HostRoom, pressure: str = "") -> Host:
+    """A host that reckons its headroom."""
+    headroom = Headroom(
+        memory_mib=4900, disk_mib=300_000, desktops=80, used_mib=3100, merged_mib=420, pressure=pressure,
+        merging="Equal memory of desktops is being looked for and merged.",
+    )  # fmt: skip
+    load = HostLoad(memory_available_mib=21000, disk_free_mib=812_000, load1=3.4, headroom=headroom)
+    return host().model_copy(update={"load": load, "room": list(rooms)})
+
+
+def image(n: int = 30, state: str = "ready") -> Image:
+    failed = FailureField(code="image-failed", text="mmdebstrap ended with code 1.", remedy="Read its log.")
+    return Image.model_validate(
+        {
+            "id": ID.format(n),
+            "name": "debian-icewm",
+            "version": n - 29,
+            "state": state,
+            "step": "Installing packages" if state == "making" else "",
+            "fraction": 0.43 if state == "making" else 0.0,
+            "eta_s": 95.0 if state == "making" else None,
+            "failure": failed if state == "failed" else None,
+            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" if state == "ready" else None,
+            "size_bytes": 734_003_200 if state == "ready" else None,
+            "virtual_size_bytes": 8 << 30 if state == "ready" else None,
+            "os": "Debian GNU/Linux 12",
+            "source": "recipe debian-icewm",
+            "created_at": NOW - timedelta(hours=5),
+        }
+    )
+
+
+def event(n: int, text: str, outcome: str = "done") -> Event:
+    return Event.model_validate(
+        {
+            "id": ID.format(n),
+            "at": NOW - timedelta(minutes=n * 3),
+            "kind": "desktop.ready",
+            "text": text,
+            "user_id": ID.format(1),
+            "user_name": "anna",
+            "desktop_id": ID.format(2),
+            "remote_address": "192.0.2.7",
+            "outcome": outcome,
+        }
+    )
+
+
+def user(n: int = 1, name: str = "anna") -> User:
+    return User(
+        id=ID.format(n),
+        name=name,
+        display_name=name.capitalize(),
+        role="administrator" if n == 1 else "user",
+        created_at=NOW - timedelta(days=9),
+    )
+
+
+def pages(language: str = "en") -> list[tuple[str, object]]:
+    reader = frame(language).reader
+    every_phase = [desktop(phase, n) for n, phase in enumerate(Phase, 1)]
+    events = [
+        event(1, "office-02 is ready."),
+        event(2, "anna signed in."),
+        event(3, "A ticket was refused: it was used before.", "refused"),
+        event(4, "office-09 failed: the guest agent did not answer.", "failed"),
+    ]
+    stray = QuarantinedThing(
+        host_id=ID.format(60),
+        kind="domain",
+        name="frazil-0195a3c1",
+        desktop_id=ID.format(9),
+        detail="Running, epoch 1.7",
+    )
+    entitlement = Entitlement(
+        pool_id=ID.format(40), pool_name="office", user_id=ID.format(1), user_name="anna", created_at=NOW
+    )
+    token = ApiToken(
+        id=ID.format(70), name="backup", created_at=NOW, expires_at=NOW + timedelta(days=90), last_used_at=None
+    )
+    new_token = NewApiToken(**token.model_dump(), token="frz_0123456789abcdef")
+    listing = Listing(sort="name", descending=False, page=2, pages=3, total=210, filters={"phase": "ready"})
+    images = [image(33, "making"), image(32, "failed"), image(31, "waiting"), image(30)]
+    typed = Form(values={"name": "An Na"}, wrong={"name": reader.gettext("Use small letters and digits.")})
+    cards = [
+        Card(pool=pool(), session=session(Phase.READY)),
+        Card(pool=pool(41, name="design"), session=session(Phase.STARTING, 2)),
+        Card(pool=pool(42, name="accounting"), session=session(Phase.FAILED, 3)),
+        Card(pool=pool(43, name="training"), session=None),
+        Card(pool=pool(44, ready=0, name="laboratory"), session=None),
+        *(Card(pool=pool(45 + n), session=session(phase, 4 + n)) for n, phase in enumerate(Phase)),
+    ]
+    trouble = Trouble(reader.gettext("You may not do this."), reference=ID.format(99), detail="Not an administrator.")
+    overview = OverviewView(
+        attention=[
+            Attention(tone="bad", text=reader.gettext("Failed"), href="/console/hosts"),
+            Attention(tone="busy", text=reader.gettext("Paused"), href="/console/pools"),
+        ],
+        troubled=[d for d in every_phase if d.phase in (Phase.WAITING, Phase.STARTING, Phase.FAILED, Phase.UNKNOWN)],
+        rooms=[room(pool(), [host()]), Room(pool(41, name="design"), 3, "memory"), Room(pool(42), 0, "hosts")],
+        hosts=[host(), host(61, up=False)],
+        events=events,
+        images=images,
+        desktops=210,
+    )
+    line = SessionLine(links=4, to_viewer_bytes=14 << 20, to_desktop_bytes=9000, stalls=0, latency_ms=23.4)
+    seen = session(Phase.READY, 3).model_copy(
+        update={
+            "connected": True,
+            "connected_at": NOW - timedelta(minutes=5),
+            "remote_address": "192.0.2.7",
+            "line": line,
+        }
+    )
+    slow = seen.model_copy(
+        update={"id": ID.format(90), "line": line.model_copy(update={"stalls": 3, "latency_ms": None})}
+    )
+    return [
+        ("sign-in", SignInView(next="/", form=Form(), retry_after_s=None)),
+        ("sign-in", SignInView(next="/", form=typed, retry_after_s=7.2)),
+        ("setup", SetupView(token="tok", form=typed)),
+        ("message", MessageView(trouble=trouble, back="/")),
+        ("message", MessageView(trouble=trouble, back="/sign-in")),
+        ("home", HomeView(cards=cards, direct=True)),
+        ("home", HomeView(cards=[], direct=None)),
+        *(("wait", WaitView(session=session(phase), waited_s=12.0)) for phase in Phase),
+        ("viewer", ViewerView(session=session(Phase.READY), strings=viewer_strings(reader))),
+        ("account", AccountView(tokens=[token], new_token=new_token, password=Form(), token=typed)),
+        ("console/overview", overview),
+        (
+            "console/overview",
+            OverviewView(attention=[], troubled=[], rooms=[], hosts=[], events=[], images=[], desktops=0),
+        ),
+        ("console/hosts", HostsView(hosts=[host(), host(61, up=False)], strays=[stray])),
+        ("console/hosts", HostsView(hosts=[], strays=[])),
+        *(
+            ("console/host", HostView(host=measured_host(room_on(43, bound)), desktops=[], strays=[]))
+            for bound in get_args(Bound)
+        ),
+        ("console/hosts", HostsView(hosts=[measured_host(room_on(43, "memory"), room_on(2, "disk", 41))], strays=[])),
+        ("console/host", HostView(host=host(61, up=False), desktops=every_phase, strays=[stray])),
+        (
+            "console/images",
+            ImagesView(images=images, build=Form(), upload=typed, incoming_dir="/srv/in", recipes=["debian-icewm"]),
+        ),
+        *(("console/image", ImageView(image=i, pools=[pool()] if i.state == "ready" else [])) for i in images),
+        ("console/pools", PoolsView(pools=[pool(), pool(41, note="Its newest 3 spares failed.", name="design")])),
+        ("console/pools", PoolsView(pools=[])),
+        ("console/pool-new", NewPoolView(images=[image()], form=typed)),
+        ("console/pool-new", NewPoolView(images=[], form=Form())),
+        (
+            "console/pool",
+            PoolView(
+                pool=pool(note="Its newest 3 spares failed."),
+                room=Room(pool(), 8, "pool"),
+                entitlements=[entitlement],
+                others=[user(2, "bela")],
+                form=Form(),
+            ),
+        ),
+        ("console/sessions", SessionsView(sessions=[session(Phase.READY), seen, slow])),
+        ("console/sessions", SessionsView(sessions=[])),
+        ("console/desktops", DesktopsView(desktops=every_phase, listing=listing, pools=[pool()])),
+        *(("console/desktop", DesktopView(desktop=d, events=events)) for d in every_phase),
+        ("console/users", UsersView(users=[user(), user(2, "bela")], form=typed)),
+        ("console/user", UserView(user=user(2, "bela"), entitlements=[entitlement], form=Form())),
+        ("console/events", EventsView(events=events, next_cursor="abc", outcome="")),
+    ]

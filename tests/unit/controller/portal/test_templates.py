@@ -1,0 +1,140 @@
+"""Every template renders in every language, and every word in them is translatable."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from frazil.controller.portal.templating import TEMPLATES_DIR, Assets, Templates
+from frazil.controller.portal.views import Card, HomeView, WaitView
+from frazil.model.desktop import Phase
+from frazil.server.desktops.steps import DISK_FULL
+from frazil.wire.hostlink import FailureField
+from tests.unit.controller.portal.samples import LANGUAGES, frame, pages, pool, session
+
+TEMPLATES = Templates(LANGUAGES, Assets())
+VOID = frozenset({"meta", "link", "input", "img", "br", "hr", "path", "rect", "circle", "ellipse", "option"})
+NOT_WORDS = frozenset({"Frazil", "KVM", "SPICE", "QEMU", "libvirt", "SHA", "·", "–"})
+READ_ALOUD = frozenset({"title", "alt", "aria-label", "placeholder"})
+
+
+class Outline(HTMLParser):
+    """Whether tags are closed in order, ids are used once, and labels and descriptions point at something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.pointed: list[str] = []
+        self.wrong: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if "id" in given:
+            self.ids.append(given["id"])
+        self.pointed += [given["for"]] if "for" in given else []
+        self.pointed += given.get("aria-describedby", "").split()
+        self.wrong += [f"{tag} {name}" for name in given if name.startswith("on") or name == "hx-on"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"</{tag}> at {self.getpos()}")
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES.by_code))
+def test_every_page_is_whole_html_in_every_language(language: str) -> None:
+    for name, view in pages(language):
+        html = TEMPLATES.render(name, frame(language, path=f"/{name}"), view)
+        outline = Outline()
+        outline.feed(html)
+        assert outline.wrong == [], name
+        assert outline.open == [], name
+        assert f'<html lang="{language}">' in html
+        assert set(outline.pointed) <= set(outline.ids), name
+        if name != "home":  # the sample shows the same desktop on several cards
+            assert len(outline.ids) == len(set(outline.ids)), (name, outline.ids)
+        assert "<script>" not in html, name
+        assert len(re.findall(r"<h1[ >]", html)) == 1, name
+
+
+def test_every_live_part_is_the_same_in_its_page_and_alone() -> None:
+    for name, view in pages():
+        if (TEMPLATES_DIR / f"{name}.live.html").exists():
+            around = frame(path=f"/{name}")
+            part = TEMPLATES.render(f"{name}.live", around, view)
+            assert part.strip() in TEMPLATES.render(name, around, view), name
+            assert part.lstrip().startswith("<div id="), name
+
+
+def test_every_template_is_rendered_by_these_tests() -> None:
+    shown = {name for name, _ in pages()}
+    parts = {"layout", "portal", "alone", "topbar", "ui", "icons", "console/layout", "console/lists", "console/policy"}
+    there = {str(path.relative_to(TEMPLATES_DIR))[: -len(".html")] for path in TEMPLATES_DIR.rglob("*.html")}
+    assert there - parts == shown | {f"{name}.live" for name in shown if f"{name}.live" in there}
+
+
+def test_what_people_typed_is_escaped() -> None:
+    for name, view in pages():
+        if name == "console/pool":
+            pool = view.pool.model_copy(update={"label": "<script>alert(1)</script>"})  # type: ignore[attr-defined]
+            html = TEMPLATES.render(name, frame(), type(view)(**{**_fields(view), "pool": pool}))
+            assert "<script>alert" not in html
+            assert "&lt;script&gt;alert" in html
+
+
+def _fields(view: object) -> dict[str, object]:
+    return {name: getattr(view, name) for name in view.__slots__}  # type: ignore[attr-defined]
+
+
+class Bare(HTMLParser):
+    """Words in a template's own text, outside of any expression."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.words += re.findall(r"[^\W\d_]{2,}", data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in READ_ALOUD and value:
+                self.words += re.findall(r"[^\W\d_]{2,}", value)
+
+
+def bare_words(source: str) -> list[str]:
+    """Words that stand in a template without being marked for translation."""
+    parser = Bare()
+    parser.feed(re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", "", source, flags=re.DOTALL))
+    return [word for word in parser.words if word not in NOT_WORDS]
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES_DIR.rglob("*.html")), ids=lambda path: path.name)
+def test_no_word_stands_in_a_template_untranslatable(path: Path) -> None:
+    assert bare_words(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_bare_word_would_be_found() -> None:
+    assert bare_words('<p title="{{ x }}">Hello {{ _("World") }}</p><b aria-label="There"></b>') == ["Hello", "There"]
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES.by_code))
+def test_a_full_disk_is_told_and_nobody_is_offered_to_throw_their_desktop_away(language: str) -> None:
+    failure = FailureField(code=DISK_FULL.code, text=DISK_FULL.text, remedy=DISK_FULL.remedy)
+    around = frame(language)
+    told = around.words.failure(failure, reference="", administrator=False).what
+    for name, view in (
+        ("wait", WaitView(session=session(Phase.STARTING, failure=failure), waited_s=9.0)),
+        ("home", HomeView(cards=[Card(pool=pool(), session=session(Phase.STARTING, failure=failure))], direct=None)),
+    ):
+        html = TEMPLATES.render(name, around, view)
+        assert told in unescape(html), name
+        assert "/retry" not in html, name
