@@ -21,6 +21,7 @@ from frazil.wire.rest import SessionRequest
 from tests.e2e.conftest import Desk
 from tests.harness import spice, work
 from tests.harness.browser import Seat, same, seat
+from tests.harness.pages import go_now
 from tests.harness.stack import Stack
 from tests.harness.waiting import until
 
@@ -96,7 +97,7 @@ def test_another_person_is_kept_out(stack: Stack, desk: Desk, window: Seat, brow
     # by the page
     with seat(stack, browser) as others:
         others.sign_in(desk.other)
-        answer = others.page.goto(f"{stack.url}/sessions/{session.id}")
+        answer = go_now(others.page, f"{stack.url}/sessions/{session.id}")
         assert answer is not None
         assert answer.status == 404
         assert others.page.locator("#viewer").count() == 0
@@ -184,7 +185,7 @@ def test_pictures_for_the_readme(
     window.page.get_by_role("toolbar").wait_for(state="hidden")
     window.page.locator(".fv-hint").wait_for(state="hidden")
     _save(window, folder / "desktop.png")
-    window.page.goto(stack.url)
+    go_now(window.page, stack.url)
     thumbnail = window.page.locator("#live img").first
     thumbnail.wait_for()
     until(lambda: thumbnail.evaluate("img => img.complete && img.naturalWidth > 0"), "the thumbnail is there")
@@ -193,7 +194,7 @@ def test_pictures_for_the_readme(
         stack.user("mona", administrator=True)
     with seat(stack, browser) as console:
         console.sign_in(next(person for person in stack.people if person.name == "mona"))
-        console.page.goto(f"{stack.url}/console")
+        go_now(console.page, f"{stack.url}/console")
         console.page.get_by_role("heading").first.wait_for()
         _save(console, folder / "console.png")
     assert stack.guests.run(desktop, "/usr/bin/pkill", "xterm").code == 0

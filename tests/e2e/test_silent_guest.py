@@ -8,6 +8,7 @@ import pytest
 
 from frazil.model.desktop import Phase
 from tests.harness.browser import Seat
+from tests.harness.pages import go_now
 from tests.harness.stack import Person, Stack
 
 pytestmark = [
@@ -56,7 +57,7 @@ def test_it_fails_after_its_deadline_with_the_reason_and_can_be_tried_again(
     events = stack.root.desktop_events(desktop.id)
     assert any("failed" in event.kind and "answered" in event.text for event in events), events
     # so does its card, with the reference that the administrator can search for
-    page.goto(stack.url)
+    go_now(page, stack.url)
     page.get_by_text(desktop.id).wait_for()
     page.get_by_role("button", name="Try again").click()
     page.get_by_text("What happens now").wait_for()

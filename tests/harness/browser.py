@@ -12,13 +12,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.harness import work
+from tests.harness.pages import ARGUMENTS, go_now
 from tests.harness.stack import Person, Stack
 from tests.harness.waiting import until
 
-ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 READY_TIMEOUT_MS = 240_000
 WIDTH, HEIGHT = 1280, 800
 SAID = """() => {
@@ -52,7 +49,7 @@ class Seat:
 
     def sign_in(self, person: Person) -> None:
         """By the form, as people do; to the list of one's desktops."""
-        self.page.goto(f"{self._stack.url}/sign-in")
+        go_now(self.page, f"{self._stack.url}/sign-in")
         self.page.get_by_label("Name").fill(person.name)
         self.page.get_by_label("Password").fill(person.password)
         self.page.get_by_role("button", name="Sign in").click()

@@ -11,8 +11,8 @@ import pytest
 import uvloop
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.harness.pages import ARGUMENTS
 from tests.integration.gateway.back_end import BackEnd
-from tests.integration.gateway.page import ARGUMENTS
 from tests.integration.gateway.stage import Stage, staged
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.async_api import Page
 
+from tests.harness.pages import go
 from tests.integration.gateway.back_end import BackEnd
 from tests.integration.gateway.controller import STATIC
 from tests.integration.gateway.stage import Stage
@@ -24,10 +25,6 @@ MARKS = [
         not (STATIC / "viewer/viewer.js").exists(), reason="the browser code is not built (make test does)"
     ),
 ]
-ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Viewer</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
@@ -50,7 +47,7 @@ async def show(stage: Stage, page: Page, session_id: str, *, port: int | None = 
     }
     attributes = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in given.items())
     stage.controller.page = PAGE.format(attributes=attributes)
-    await page.goto(f"https://localhost:{port or stage.port}/")
+    await go(page, f"https://localhost:{port or stage.port}/")
 
 
 async def becomes(page: Page, state: str, *, seconds: float = 30) -> None:

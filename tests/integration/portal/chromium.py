@@ -10,18 +10,9 @@ from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from tests.harness.pages import go
 from tests.integration.portal.stack import PASSWORD
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WIDE, NARROW = (1280, 800), (360, 740)
 STEP_MS = 30_000
 expect.set_options(timeout=STEP_MS)
@@ -60,7 +51,7 @@ async def context_of(browser: Browser, url: str, *, scheme: str, size: tuple[int
 
 
 async def sign_in(page: Page, name: str) -> None:
-    await page.goto("/sign-in")
+    await go(page, "/sign-in")
     await page.get_by_label("Name").fill(name)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()

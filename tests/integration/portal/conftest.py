@@ -13,7 +13,7 @@ from playwright.async_api import Browser, async_playwright
 
 from frazil.gateway.tls import CA_FILE
 from frazil.settings import Settings
-from tests.integration.portal.chromium import ARGUMENTS
+from tests.harness.pages import ARGUMENTS
 from tests.integration.portal.stack import PASSWORD, free_port, installation, setup_path, until
 from tests.integration.portal.visitor import Visitor
 

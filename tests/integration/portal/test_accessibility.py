@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Browser
 
+from tests.harness.pages import go
 from tests.integration.portal.chromium import NARROW, STEP_MS, WIDE, Watch, context_of, keep, sign_in
 from tests.integration.portal.test_pages import pool_is
 from tests.integration.portal.visitor import Visitor
@@ -51,11 +52,11 @@ async def test_every_page_is_accessible_and_quiet(
         if width > 0:
             found.append(f"{name}: {width} px wider than the window")
 
-    await page.goto("/sign-in")
+    await go(page, "/sign-in")
     await judge("sign-in")
     await sign_in(page, "anna")
     for path in await console_paths(furnished):
-        await page.goto(path)
+        await go(page, path)
         await judge(path.strip("/").replace("/", "-")[:24] or "home")
     assert found == []
     assert watch.complaints == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.harness.pages import go
 from tests.integration.portal.chromium import STEP_MS, WIDE, context_of, keep, sign_in
 from tests.integration.portal.conftest import NewUser
 from tests.integration.portal.test_pages import pool_is
@@ -30,7 +31,7 @@ async def test_pictures_are_live_and_nothing_moves_when_they_come(
     await sign_in(page, name)
     await page.get_by_role("button", name="Open office").click()
     await page.wait_for_selector("#viewer")
-    await page.goto("/")
+    await go(page, "/")
     await expect(page.locator("img[data-live].seen")).to_have_count(1, timeout=STEP_MS)
     assert await page.evaluate("document.querySelector('img[data-live]').naturalWidth") > 0
     await keep(page, "portal-with-picture")
@@ -49,7 +50,7 @@ async def test_waiting_turns_into_the_desktop_without_a_hand(
     await page.get_by_role("button", name="slow-lab").click()
     await expect(page.locator("#live")).to_contain_text("Booting")
     await keep(page, "waiting")
-    await page.goto("/")
+    await go(page, "/")
     await page.get_by_role("button", name="broken-lab").click()
     await expect(page.get_by_role("alert")).to_contain_text("did not answer in time")
     await keep(page, "failed")
@@ -65,7 +66,7 @@ async def test_a_live_part_waits_while_one_decides(browser: Browser, url: str, f
     page = await context.new_page()
     page.set_default_timeout(STEP_MS)
     await sign_in(page, "anna")
-    await page.goto(f"/console/desktops/{desktop}")
+    await go(page, f"/console/desktops/{desktop}")
     await page.get_by_text("Cut its power…").click()
     question = page.get_by_text("What was not saved in it is lost")
     await expect(question).to_be_visible()
@@ -84,7 +85,7 @@ async def test_everything_is_reached_with_the_keyboard_and_the_focus_is_seen(
     page = await context.new_page()
     page.set_default_timeout(STEP_MS)
     await sign_in(page, "anna")
-    await page.goto("/console/pools")
+    await go(page, "/console/pools")
     await page.keyboard.press("Tab")
     await expect(page.locator(":focus")).to_have_text("Skip to the content")
     reached: set[str] = set()

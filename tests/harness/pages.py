@@ -1,0 +1,44 @@
+"""Chromium's words on the command line, and going to a page while the machine's networks change beside it."""
+
+from __future__ import annotations
+
+from playwright.async_api import Error as AsyncError
+from playwright.async_api import Page as AsyncPage
+from playwright.async_api import Response as AsyncResponse
+from playwright.sync_api import Error, Page, Response
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
+"""Chromium drops what it is loading when an address of the machine comes or goes, as with each test's guests."""
+TRIES = 5
+
+
+async def go(page: AsyncPage, url: str) -> AsyncResponse | None:
+    """`page.goto`, again when a network's change cut it off."""
+    for _ in range(TRIES):
+        try:
+            return await page.goto(url)
+        except AsyncError as exc:
+            if NETWORK_CHANGED not in exc.message:
+                raise
+    raise AssertionError(f"The networks changed each time that {url} was asked for.")
+
+
+def go_now(page: Page, url: str) -> Response | None:
+    """`go` for tests that wait without a loop."""
+    for _ in range(TRIES):
+        try:
+            return page.goto(url)
+        except Error as exc:
+            if NETWORK_CHANGED not in exc.message:
+                raise
+    raise AssertionError(f"The networks changed each time that {url} was asked for.")
