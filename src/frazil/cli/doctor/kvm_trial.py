@@ -22,7 +22,7 @@ def look(device: Path = DEVICE, *, timeout_s: float = TIMEOUT_S) -> Finding:
         case Outcome.NO_QEMU:
             return Finding(check=NAME, level=Level.OK, what="Not tried: QEMU is not installed.")
         case Outcome.HUNG:
-            what = f"KVM opens, but a guest of a few bytes did not run within {timeout_s:g} s."
+            what = f"KVM opens, but a guest of a few bytes was not done within {timeout_s:g} s."
         case Outcome.REFUSED:
             what = f"KVM opens, but it can't run a guest: {_last_line(trial.said)}."
     return Finding(
