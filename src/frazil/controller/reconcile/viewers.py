@@ -15,7 +15,7 @@ import structlog
 
 from frazil.controller.lines import KEPT_S
 from frazil.controller.services.context import Context
-from frazil.controller.services.sessions import set_link
+from frazil.controller.services.links import set_link
 from frazil.controller.store import sessions
 from frazil.controller.store.rows import SessionRow
 from frazil.wire.sessions import LinkState

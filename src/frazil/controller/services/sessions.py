@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from frazil import failpoint
 from frazil.controller.identity import Identity
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import finding, giving, journal, paging, release, views
+from frazil.controller.services import finding, giving, journal, links, paging, release, views
 from frazil.controller.services import pools as pools_service
 from frazil.controller.services.context import Context
 from frazil.controller.services.routing import route_of
@@ -144,7 +144,7 @@ class Sessions:
             row = sessions.find(tx, session_id)
             if row is None or row.ended_at is not None:
                 raise NotFound("There is no such open session.")
-            set_link(self._ctx, tx, row, state)
+            links.set_link(self._ctx, tx, row, state)
 
         await self._ctx.store.write(work)
         self._ctx.wake()
@@ -164,20 +164,6 @@ class Sessions:
                 journal.note(self._ctx, tx, "link.refused", text, by=by, desktop_id=row.desktop_id, outcome="refused")
 
         await self._ctx.store.write(work)
-
-
-def set_link(ctx: Context, tx: sa.Connection, row: SessionRow, state: LinkState) -> None:
-    """A viewer of an open session came or went. The desktop of one who came is awake, also if it was being paused."""
-    now = ctx.clock.now()
-    sessions.set_connected(tx, row.id, connected=state.connected, remote_address=state.remote_address, now=now)
-    if state.connected and finding.desktop(tx, row.desktop_id).power is Power.PAUSED:
-        desktops.want(tx, row.desktop_id, power=Power.RUNNING, graceful=False, now=now)
-    if row.connected == state.connected:
-        return
-    said = "connected" if state.connected else "disconnected"
-    text = f"A viewer {said}." + (f" {state.reason}" if state.reason else "")
-    by = journal.owner(tx, row, remote_address=state.remote_address)
-    journal.note(ctx, tx, f"session.{said}", text, by=by, desktop_id=row.desktop_id, outcome="seen")
 
 
 def _found(tx: sa.Connection, session_id: str) -> SessionRow:

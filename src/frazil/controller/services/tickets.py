@@ -8,14 +8,14 @@ import sqlalchemy as sa
 
 from frazil.controller.identity import Identity
 from frazil.controller.identity.secrets import digest
-from frazil.controller.services import finding, journal, views, words
+from frazil.controller.services import finding, journal, links, views, words
 from frazil.controller.services.context import Context
 from frazil.controller.services.routing import route_of
 from frazil.controller.store import desktops, sessions
 from frazil.model.desktop import Phase, Power
 from frazil.model.errors import Conflict, NotFound, Refused
 from frazil.wire.rest import Ticket
-from frazil.wire.sessions import TICKET_MAX_BYTES, Redeemed, RedeemRequest
+from frazil.wire.sessions import TICKET_MAX_BYTES, LinkState, Redeemed, RedeemRequest
 
 TICKET_LASTS = timedelta(seconds=60)
 _TICKETED = (Phase.READY, Phase.PAUSED)
@@ -92,10 +92,14 @@ class Tickets:
         return Ticket(ticket=ticket, expires_at=now + TICKET_LASTS, spice_path=f"/spice/{session_id}")
 
     async def redeem(self, request: RedeemRequest) -> Redeemed:
-        """For the gateway: use the ticket up. Raises Refused; of many at once exactly one is told yes."""
+        """For the gateway: use the ticket up; a viewer is there from now on, until the gateway says that it left.
+
+        Raises Refused; of many at once exactly one is told yes.
+        """
         answer = await self._ctx.store.write(lambda tx: self._redeem(tx, request))
         if isinstance(answer, Refused):
             raise answer
+        self._ctx.wake()
         return answer
 
     def _redeem(self, tx: sa.Connection, request: RedeemRequest) -> Redeemed | Refused:
@@ -125,4 +129,6 @@ class Tickets:
                 "This ticket is wrong, was used before, or is too old.",
                 remedy="Ask for a new one; the portal does so by itself.",
             )
+        # In one transaction: a desktop is never paused under a viewer that was let in and is not told of yet.
+        links.set_link(self._ctx, tx, row, LinkState(connected=True, remote_address=request.remote_address))
         return Redeemed(route=route_of(tx, request.session_id), user_id=row.user_id)
