@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frazil.model.desktop import Phase, Power
-from frazil.wire.rest import SessionRequest
+from frazil.wire.rest import PoolChange, SessionRequest
 from frazil.wire.sessions import Line, LinkState
 from tests.unit.controller.services.given import entitled, opened_session, redeeming
 from tests.unit.controller.world import World
@@ -32,19 +32,27 @@ async def test_a_viewer_is_there_from_its_ticket_on(world: World) -> None:
     """Its gateway's word may take its time on a busy machine; the desktop is not paused under it meanwhile."""
     user, opened = await opened_session(world)
     pool = await world.services.pools.show(world.root, opened.session.pool_id)
-    await world.services.desktops.act(world.root, opened.session.desktop.id, "pause")
+    await world.services.pools.change(world.root, pool.id, PoolChange(pause_after_s=10), if_match=pool.version)
     await world.services.tickets.redeem(redeeming(opened))
-    line = Line(session_id=opened.session.id, links=1, to_viewer_bytes=0, to_desktop_bytes=0, stalls=0)
-    for _ in range(12):
-        world.clock.advance(pool.pause_after_s / 10)
-        world.ctx.lines.heard([line], now_s=world.clock.monotonic_s())
+    for _ in range(4):
+        world.clock.advance(5)
         world.hosts[0].beat()
         await world.settle()
         shown = await world.services.sessions.show(user, opened.session.id)
         assert (shown.connected, shown.desktop.phase) == (True, Phase.READY)
-    await world.services.sessions.link_state(opened.session.id, LinkState(connected=True, remote_address="192.0.2.9"))
+    here = LinkState(connected=True, remote_address="192.0.2.9")
+    await world.services.sessions.link_state(opened.session.id, here)
     texts = [event.text for event in (await world.services.events.list_for(world.root)).items]
     assert texts.count("A viewer connected.") == 1
+
+
+async def test_a_viewer_wakes_its_desktop_by_its_ticket(world: World) -> None:
+    user, opened = await opened_session(world)
+    await world.services.desktops.act(world.root, opened.session.desktop.id, "pause")
+    await world.settle()
+    await world.services.tickets.redeem(redeeming(opened))
+    await world.settle()
+    assert (await world.services.sessions.show(user, opened.session.id)).desktop.phase is Phase.READY
 
 
 async def test_a_gateway_that_was_killed_leaves_nobody_looking(world: World) -> None:
