@@ -137,7 +137,7 @@ def only_the_public_port_is_open(stack: Stack, desktop: str) -> None:
 
 
 def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, file: Path, tmp_path: Path) -> None:
-    """Clipboard both ways, a file, sound, a USB device, the window's size: one connection, as each takes its time."""
+    """Clipboard both ways, a file, a folder, sound, a USB device, the window's size: on one connection, for time's sake."""
     guests = stack.guests
     work.in_session(guests, desktop, "true")
     with native_client(file) as client:
@@ -159,6 +159,17 @@ def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, fil
         found = work.in_session(guests, desktop, "cd /home/$user/Downloads && cat sent.txt && rm sent.txt")
         assert found == sent.read_text()
 
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        (folder / "plan.txt").write_text("a line from outside\n")
+        client.do("share", folder=str(folder))
+        until(lambda: work.shared(guests, desktop, "plan.txt") == "a line from outside\n", "the folder is there")
+        work.in_session(guests, desktop, f"as_person sh -c 'echo a line from inside > {work.FOLDER}/answer.txt'")
+        answer = folder / "answer.txt"
+        until(lambda: answer.exists() and answer.read_text() == "a line from inside\n", "and takes files")
+        stranger = ("/sbin/runuser", "-u", "nobody", "--", "/bin/ls", work.FOLDER)
+        assert guests.run(desktop, *stranger).code != 0, "nobody else in the desktop reaches it"
+
         assert guests.run(desktop, *NOISE).code == 0
         assert client.wait_for("sound")["hertz"]
         assert client.wait_for("heard")["bytes"]
@@ -171,3 +182,4 @@ def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, fil
 
         client.do("resize", width=1024, height=704)
         client.wait_for("size", size=[1024, 704])
+    until(lambda: work.shared(guests, desktop, "plan.txt") == "", "the folder has gone with its viewer")

@@ -140,6 +140,7 @@ def _nothing_passes(stack: Stack, window: Seat, in_page: str, client: NativeClie
         deadline = time.monotonic() + FORBIDDEN_S
         turn = 0
         client.do("plug", file=str(file))
+        client.do("share", folder=str(file.parent))
         while time.monotonic() < deadline:
             turn += 1
             client.do("copy", text=f"outside {turn}")
@@ -154,5 +155,6 @@ def _nothing_passes(stack: Stack, window: Seat, in_page: str, client: NativeClie
                 assert work.downloads(guests, desktop) == files[desktop]
                 work.let_go(guests, desktop)
             assert clipboard(window) == f"outside {turn}"
+            assert work.shared(guests, in_client, file.name) == ""
         assert work.usb_drives(guests, in_client) == 0
         client.has_not("pasted", "sound", "heard", "disconnected")

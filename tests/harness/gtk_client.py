@@ -2,7 +2,8 @@
 
 Runs under the system's Python, where Debian's bindings are (python3-gi, gir1.2-spiceclientglib-2.0).
 Commands: ``copy`` (text), ``send`` (file), ``resize`` (width, height), ``plug`` (file): a USB drive that the
-library makes of a disc image, redirected to the desktop as any other device.
+library makes of a disc image, redirected to the desktop as any other device. ``share`` (folder): a folder of this
+machine, from now on.
 """
 
 import ctypes
@@ -135,6 +136,8 @@ class Client:
                 self.main.update_display(0, 0, 0, command["width"], command["height"], True)
                 self.main.send_monitor_config()
 
+            case "share":
+                self.session.set_property("shared-dir", command["folder"])
             case "plug":
                 if self.usb is None:
                     self.usb = SpiceClientGLib.UsbDeviceManager.get(self.session)

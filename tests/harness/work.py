@@ -40,6 +40,9 @@ _PUT = """left_open env LANG=C.UTF-8 xterm -xrm '*allowWindowOps: true' -e sh -c
     printf "\\033]52;c;%s\\007"; exec sleep 600'"""
 """sh: xterm owns what it copies for as long as it is open."""
 
+FOLDER = "/run/frazil-folder/shared"
+"""Where a desktop has the folder that its viewer shares."""
+
 TERMINAL = AS_PERSON + "left_open xterm\n"
 
 WORK = (
@@ -103,6 +106,11 @@ def let_go(guests: Guests, desktop_id: str) -> None:
 def downloads(guests: Guests, desktop_id: str) -> list[str]:
     """The names of the files in the person's Downloads, where what is sent or dropped goes."""
     return in_session(guests, desktop_id, 'ls "/home/$user/Downloads"').splitlines()
+
+
+def shared(guests: Guests, desktop_id: str, name: str) -> str:
+    """What the person reads in a file of the folder that their viewer shares; empty when it is not there."""
+    return in_session(guests, desktop_id, f"as_person cat {FOLDER}/{name} 2>/dev/null || true")
 
 
 def usb_drives(guests: Guests, desktop_id: str) -> int:

@@ -27,7 +27,8 @@ gtk-update-icon-cache -q /usr/share/icons/elementary-xfce || true
 
 # --- what runs -----------------------------------------------------------------------------------------------
 systemctl set-default graphical.target
-systemctl enable frazil-guest-session.socket frazil-guest-panel.socket frazil-guest-screen.socket dhcpcd.service
+systemctl enable frazil-guest-session.socket frazil-guest-panel.socket frazil-guest-screen.socket dhcpcd.service \
+    'run-frazil\x2dfolder-shared.automount'
 # What a person's manager would run first at each sign-on, to find nothing.
 mkdir -p /etc/systemd/user-generators /etc/systemd/user-environment-generators
 ln -s /dev/null /etc/systemd/user-generators/systemd-xdg-autostart-generator
@@ -46,7 +47,7 @@ systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2sc
     dev-hugepages.mount dev-mqueue.mount alsa-state.service hwclock.service x11-common.service \
     cryptsetup.target veritysetup.target integritysetup.target remote-fs.target \
     modprobe@.service ldconfig.service systemd-hwdb-update.service systemd-boot-system-token.service \
-    rc-local.service
+    rc-local.service avahi-daemon.service avahi-daemon.socket
 rm -rf /etc/cron.d /etc/cron.daily
 # A network card that comes after a fork is there at once: it needs no name, no description and no settings of its own.
 for rules in 73-special-net-names 75-net-description 80-net-setup-link 81-net-dhcp; do

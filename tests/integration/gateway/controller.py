@@ -98,7 +98,7 @@ class FakeController:
         for path, app in apps:
             path.parent.mkdir(parents=True, exist_ok=True)
             config = uvicorn.Config(
-                app, uds=str(path), log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1
+                app, uds=str(path), log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=10
             )
             servers.append(_Server(config))
         async with asyncio.TaskGroup() as tasks:

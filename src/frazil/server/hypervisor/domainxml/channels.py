@@ -10,15 +10,20 @@ from frazil.server.hypervisor.port import DomainPlan
 AGENT = "org.qemu.guest_agent.0"
 GUEST_SERVICE = "org.frazil.guest"
 SPICE_AGENT = "com.redhat.spice.0"
+FOLDER = "org.spice-space.webdav.0"
+"""A folder of the viewer's machine, as WebDAV; by its name spice-server knows what the channel is."""
 
 
 def channels(plan: DomainPlan) -> list[ET.Element]:
-    """QEMU's guest agent, our guest service, the SPICE agent. libvirt chooses the sockets' paths."""
+    """QEMU's guest agent, our guest service, the SPICE agent, a viewer's folder. libvirt chooses the sockets' paths."""
     controller = ET.Element("controller", {"type": "virtio-serial", "index": "0", "ports": "16"})
     ET.SubElement(controller, "address", slots.address(slots.SERIAL))
     elements = [controller]
-    for port, (kind, name) in enumerate((("unix", AGENT), ("unix", GUEST_SERVICE), ("spicevmc", SPICE_AGENT)), 1):
+    ports = (("unix", AGENT), ("unix", GUEST_SERVICE), ("spicevmc", SPICE_AGENT), ("spiceport", FOLDER))
+    for port, (kind, name) in enumerate(ports, 1):
         channel = ET.Element("channel", {"type": kind})
+        if kind == "spiceport":
+            ET.SubElement(channel, "source", {"channel": name})
         ET.SubElement(channel, "target", {"type": "virtio", "name": name})
         ET.SubElement(channel, "address", {"type": "virtio-serial", "controller": "0", "bus": "0", "port": str(port)})
         elements.append(channel)
