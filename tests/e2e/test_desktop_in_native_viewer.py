@@ -137,7 +137,7 @@ def only_the_public_port_is_open(stack: Stack, desktop: str) -> None:
 
 
 def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, file: Path, tmp_path: Path) -> None:
-    """Clipboard both ways, a file, a folder, sound, a USB device, the window's size: on one connection, for time's sake."""
+    """Clipboard both ways, a file, a folder, sound, a USB device, the window's size: on one connection."""
     guests = stack.guests
     work.in_session(guests, desktop, "true")
     with native_client(file) as client:
