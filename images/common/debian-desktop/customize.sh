@@ -47,8 +47,11 @@ systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2sc
     dev-hugepages.mount dev-mqueue.mount alsa-state.service hwclock.service x11-common.service \
     cryptsetup.target veritysetup.target integritysetup.target remote-fs.target \
     modprobe@.service ldconfig.service systemd-hwdb-update.service systemd-boot-system-token.service \
-    rc-local.service avahi-daemon.service avahi-daemon.socket
+    rc-local.service
 rm -rf /etc/cron.d /etc/cron.daily
+# spice-webdavd will not share a folder without avahi: D-Bus starts it then, for this machine alone (avahi-daemon.conf).
+systemctl disable avahi-daemon.service avahi-daemon.socket
+ln -s /lib/systemd/system/avahi-daemon.service /etc/systemd/system/dbus-org.freedesktop.Avahi.service
 # A network card that comes after a fork is there at once: it needs no name, no description and no settings of its own.
 for rules in 73-special-net-names 75-net-description 80-net-setup-link 81-net-dhcp; do
     ln -s /dev/null "/etc/udev/rules.d/$rules.rules"
