@@ -40,7 +40,14 @@ DRAWS = frozenset({104, *range(302, 314), 318})
 """COPY_BITS and all of DRAW_FILL to DRAW_ALPHA_BLEND, and DRAW_COMPOSITE: SURFACE_CREATE alone shows nothing."""
 STREAMED = frozenset({123, 316})
 KEY_DOWN, KEY_UP = 101, 102
-SCANCODES = dict(zip("qwertyuiop", range(0x10, 0x1A), strict=True)) | {"\n": 0x1C, " ": 0x39}
+SCANCODES = {
+    **dict(zip("qwertyuiop", range(0x10, 0x1A), strict=True)),
+    **dict(zip("asdfghjkl;", range(0x1E, 0x28), strict=True)),
+    **dict(zip("zxcvbnm,./", range(0x2C, 0x36), strict=True)),
+    "-": 0x0C,
+    "\n": 0x1C,
+    " ": 0x39,
+}
 """Set 1, as SPICE has it; the letters of one row are enough to see an answer."""
 
 

@@ -113,6 +113,11 @@ def shared(guests: Guests, desktop_id: str, name: str) -> str:
     return in_session(guests, desktop_id, f"as_person cat {FOLDER}/{name} 2>/dev/null || true")
 
 
+def has_sorted(guests: Guests, desktop_id: str) -> bool:
+    """Whether the person's home has a file `sorted` with something in it."""
+    return in_session(guests, desktop_id, 'wc -c < "/home/$user/sorted" 2>/dev/null || echo 0') != "0\n"
+
+
 def usb_drives(guests: Guests, desktop_id: str) -> int:
     """How many drives of a native viewer's library are plugged in: vendor 2b23."""
     script = "cat /sys/bus/usb/devices/*/idVendor 2>/dev/null | grep -c 2b23"

@@ -93,7 +93,7 @@ async def _come_and_go(
             if time.monotonic() >= until_s:
                 return
             began_s = time.monotonic()
-            seen = await visit(stack, person, POOL, editor=False)  # their desktops go with them
+            seen = await visit(stack, person, POOL, hard=False)  # their desktops go with them
             visits.append((began_s, seen))
             await asyncio.to_thread(person.client.end_session, seen.session_id)
         await asyncio.sleep(dice.uniform(*AWAY_S))
