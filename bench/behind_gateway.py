@@ -39,7 +39,8 @@ from tests.integration.gateway.controller import FakeController
 from tests.integration.gateway.display_server import DisplayServer
 from tests.integration.gateway.stage import FIRST_ON_DISPLAY
 
-ECHO, STREAM = 101, 102
+ECHO, STREAM = 201, 202
+"""No numbers of real messages: those the gateway looks at."""
 ANSWER = 101
 DISPLAY_MARK = 102
 ASK = struct.Struct("<HII")
