@@ -53,8 +53,9 @@ reference:
 test:
 	@$(PYTHON) scripts/bootstrap test
 	@$(MAKE) --no-print-directory lint types imports openapi reference
-	$(SUDO) $(PYTEST) tests -m "not soak and not alone" -n 2 --dist loadscope --no-loadscope-reorder
-	$(SUDO) $(PYTEST) tests -m "alone and not soak"
+	@lab=$$(mktemp -d /var/tmp/fz-lab-XXXXXX); trap "$(SUDO) rm -rf $$lab" EXIT; set -ex; \
+	$(SUDO) env FRAZIL_LAB=$$lab $(PYTEST) tests -m "not soak and not alone" -n 2 --dist loadscope --no-loadscope-reorder; \
+	$(SUDO) env FRAZIL_LAB=$$lab $(PYTEST) tests -m "alone and not soak"
 
 soak:
 	@$(PYTHON) scripts/bootstrap test

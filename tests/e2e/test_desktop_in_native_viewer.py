@@ -183,3 +183,5 @@ def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, fil
         client.do("resize", width=1024, height=704)
         client.wait_for("size", size=[1024, 704])
     until(lambda: work.shared(guests, desktop, "plan.txt") == "", "the folder has gone with its viewer")
+    hurried = f"as_person timeout 5 ls {work.FOLDER} >/dev/null 2>&1; echo $?"
+    until(lambda: work.in_session(guests, desktop, hurried) == "2\n", "who looks now is told so, and does not wait")

@@ -44,16 +44,19 @@ async def visit(stack: Stack, person: Person, pool: str, *, hard: bool = True) -
     """
     began_s = time.monotonic()
     opened = await asyncio.to_thread(person.client.open_session, SessionRequest(pool=pool))
-    desktop_id = opened.session.desktop.id
+    session_id, desktop_id = opened.session.id, opened.session.desktop.id
     ticket = opened.ticket
     if ticket is None:
-        ticket = await asyncio.to_thread(_ticket, person, opened.session.id)
+        ticket = await asyncio.to_thread(_ticket, person, session_id)
     guests = stack.guests
     async with viewer(stack.settings.listen, stack.ca, ticket) as seen:
         picture_s = await seen.picture() - began_s
-        await asyncio.to_thread(
-            until, lambda: work.has_panel(guests, desktop_id), "the panel is up", timeout_s=PANEL_DEADLINE_S
-        )
+
+        def has_panel() -> bool:
+            """Asked in the guest, which costs more than waiting may, only once nothing is on its way any more."""
+            return not person.client.session(session_id).desktop.step and work.has_panel(guests, desktop_id)
+
+        await asyncio.to_thread(until, has_panel, "the panel is up", timeout_s=PANEL_DEADLINE_S)
         panel_s = time.monotonic() - began_s
         await asyncio.to_thread(work.open_terminal, guests, desktop_id)
         key_s = await _key_to_picture(seen)
@@ -63,7 +66,7 @@ async def visit(stack: Stack, person: Person, pool: str, *, hard: bool = True) -
             await asyncio.to_thread(work.open_editor, guests, desktop_id)
         else:
             await _type(seen, lambda: work.has_sorted(guests, desktop_id))
-    return Visit(opened.session.id, desktop_id, opened.ticket is not None, picture_s, panel_s, key_s)
+    return Visit(session_id, desktop_id, opened.ticket is not None, picture_s, panel_s, key_s)
 
 
 async def _key_to_picture(seen: Headless) -> float:
@@ -85,6 +88,7 @@ async def _type(seen: Headless, done: Callable[[], bool]) -> None:
         for key in TYPED:
             await seen.press(key)
             await asyncio.sleep(KEY_EVERY_S)
+        await seen.still(for_s=1.0)  # nothing is asked in the guest before it has drawn what it did
         try:
             await asyncio.to_thread(until, done, "what was typed was done", timeout_s=LINE_DEADLINE_S)
         except AssertionError:

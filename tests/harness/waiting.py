@@ -9,7 +9,8 @@ from typing import TypeVar
 from frazil.model.errors import FrazilError
 
 T = TypeVar("T")
-BETWEEN_LOOKS_S = 0.1
+BETWEEN_LOOKS_S, OF_THE_WAIT, AT_MOST_S = 0.1, 0.1, 1.0
+"""Between two looks: so long, or this share of what was waited already, and no longer than that. Looks cost, too."""
 
 
 def until(
@@ -23,7 +24,7 @@ def until(
 
     AssertionError names `what` was waited for, and the last answer, when `timeout_s` passed.
     """
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
     while True:
         last: object
         try:
@@ -33,7 +34,8 @@ def until(
             last = found
         except not_yet as exc:
             last = exc
-        if time.monotonic() >= deadline:
+        waited_s = time.monotonic() - began
+        if waited_s >= timeout_s:
             words = what if isinstance(what, str) else what()
             raise AssertionError(f"Not within {timeout_s:g} s: {words} (last: {last!r})")
-        time.sleep(BETWEEN_LOOKS_S)
+        time.sleep(min(max(BETWEEN_LOOKS_S, OF_THE_WAIT * waited_s), AT_MOST_S))

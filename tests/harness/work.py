@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 
-from tests.harness.guests import Guests
+from tests.harness.guests import Guests, Ran
 from tests.harness.waiting import until
 
 AS_PERSON = """
+grep -q '"ready": "' /run/frazil-guest/state.json || exit 9
 panel=$(pgrep -o -x tint2 || pgrep -o -x xfce4-panel) || exit 9
 user=$(stat -c %U /proc/$panel)
 as_person() {
@@ -21,7 +22,7 @@ left_open() {
     (exec </dev/null >/dev/null 2>&1; as_person "$@") &
 }
 """
-"""sh: defines `as_person COMMAND…` and `left_open COMMAND…`; ends with 9 while no panel is up.
+"""sh: defines `as_person COMMAND…` and `left_open COMMAND…`; ends with 9 while no panel is on the screen.
 
 `exec` closes the agent's pipes for good: a redirection of the call would leave them open in the waiting shell, and
 the agent waits for their end.
@@ -81,8 +82,13 @@ def has_panel(guests: Guests, desktop_id: str) -> bool:
 
 def in_session(guests: Guests, desktop_id: str, script: str) -> str:
     """What a script says in the guest; `as_person` and `left_open` in it put a program on the person's screen."""
-    until(lambda: has_panel(guests, desktop_id), "the person's panel is up", timeout_s=120)
-    done = guests.run(desktop_id, "/bin/sh", "-c", AS_PERSON + script)
+
+    def tried() -> Ran | None:
+        done = guests.run(desktop_id, "/bin/sh", "-c", AS_PERSON + script)
+        return done if done.code != 9 else None
+
+    done = until(tried, "the person's panel is up", timeout_s=120)
+    assert done is not None
     assert done.code == 0, done
     return done.stdout
 

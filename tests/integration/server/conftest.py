@@ -24,7 +24,17 @@ def hypervisor_runs(libvirtd: None) -> None:
 
 @pytest.fixture(scope="session")
 def lab_place() -> Iterator[tuple[Path, str]]:
-    """A directory that labs share, one after the other, and their installation: a template is made once for all."""
+    """A directory that labs share, one after the other, and their installation: a template is made once for all.
+
+    FRAZIL_LAB names one that is kept: `make test` runs pytest twice.
+    """
+    if kept := os.environ.get("FRAZIL_LAB"):
+        place = Path(kept)
+        installation = place / "installation"
+        if not installation.exists():
+            installation.write_text(SystemIds().new_id())
+        yield place, installation.read_text()
+        return
     place = Path(tempfile.mkdtemp(prefix="fz-lab-", dir="/var/tmp"))
     yield place, SystemIds().new_id()
     shutil.rmtree(place, ignore_errors=True)

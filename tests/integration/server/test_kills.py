@@ -33,9 +33,10 @@ PROCESS_DEADLINE_S = 400.0
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
+def new_place() -> Iterator[tuple[Path, str]]:
+    """As `lab_place`, and nothing is in it."""
     at = Path(tempfile.mkdtemp(prefix="fz-kill-", dir="/var/tmp"))
-    yield at
+    yield at, SystemIds().new_id()
     shutil.rmtree(at, ignore_errors=True)
 
 
@@ -53,17 +54,20 @@ async def run(place: Path, installation_id: str, desktop_id: str, failpoint: str
         raise
 
 
-@pytest.mark.parametrize(
-    "failpoints",
-    [
-        pytest.param((OF_FREEZING[-1], *OF_FORKING), id="forking"),
-        # each is a template's whole boot, thrown away; with the file hypervisor the suite has them in tests/faults
-        pytest.param((*OF_FREEZING, *OF_FORKING), id="freezing", marks=pytest.mark.soak),
-    ],
-)
-async def test_killed_anywhere_the_next_life_makes_it_whole(place: Path, failpoints: tuple[str, ...]) -> None:
+async def test_killed_in_any_phase_of_forking_the_next_life_makes_it_whole(lab_place: tuple[Path, str]) -> None:
+    place, installation_id = lab_place
+    async with lab(place=place, installation_id=installation_id) as at:
+        await at.template(PROFILE)
+    await killed_and_made_whole(place, installation_id, OF_FORKING)
+
+
+@pytest.mark.soak  # each is a template's whole boot, thrown away; with the file hypervisor the suite has them in faults
+async def test_killed_in_any_phase_of_freezing_the_next_life_makes_it_whole(new_place: tuple[Path, str]) -> None:
+    await killed_and_made_whole(*new_place, (*OF_FREEZING, *OF_FORKING))
+
+
+async def killed_and_made_whole(place: Path, installation_id: str, failpoints: tuple[str, ...]) -> None:
     assert {*failpoints} <= {*PLACES}
-    installation_id = SystemIds().new_id()
     desktop_ids = []
     try:
         # The first overlay of a life that makes a template is the template's; of one that has it, the desktop's.
