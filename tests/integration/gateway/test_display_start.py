@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,6 +62,7 @@ async def draws(client: SpiceClient) -> None:
         pytest.param(FIRST_ON_DISPLAY + UNKNOWN, False, id="an unknown message behind it"),
         pytest.param(FIRST_ON_DISPLAY + FIRST_ON_DISPLAY, True, id="the first message twice"),
         pytest.param(UNKNOWN + bytes(64), True, id="another message"),
+        pytest.param(encode(HeaderKind.MINI, 103, FIRST_ON_DISPLAY[6:]), True, id="another of the same length"),
         pytest.param(b"\xff" * 64, True, id="garbage"),
         pytest.param(first(glz_window_pixels=-1), True, id="a negative window"),
         pytest.param(first(glz_window_pixels=GLZ_WINDOW_MAX_PIXELS + 1), True, id="too large a window"),
@@ -140,11 +142,15 @@ async def test_no_message_ends_a_desktop(stage: Stage, back_end: BackEnd, channe
 
 
 class NoPicture:
-    """A back end that has nothing to draw. `heard` is what it was told after the first message."""
+    """A back end that has nothing to draw.
+
+    After the first message it was told `heard`, and its socket stayed open for `lasted_s`.
+    """
 
     def __init__(self) -> None:
         self.key = TicketKey()
         self.heard = b""
+        self.lasted_s = 0.0
         self.ended = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -153,8 +159,10 @@ class NoPicture:
         await reader.readexactly(4 + ENCRYPTED_BYTES)
         writer.write(bytes(4) + SET_ACK)
         await reader.readexactly(len(FIRST_ON_DISPLAY))
+        began_s = time.monotonic()
         while part := await reader.read(1 << 10):
             self.heard += part
+        self.lasted_s = time.monotonic() - began_s
         self.ended.set()
         writer.close()
 
@@ -177,3 +185,24 @@ async def test_a_desktop_without_a_picture_is_spoken_to_after_a_while(
                         await asyncio.sleep(0.02)
             await asyncio.wait_for(empty.ended.wait(), DEADLINE_S)
     assert empty.heard == UNKNOWN
+
+
+@pytest.mark.parametrize("ends", ["the viewer leaves", "the session is ended"])
+async def test_until_a_back_end_has_begun_its_socket_stays_open(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    monkeypatch.setattr(display_start, "BEGIN_DEADLINE_S", 2.0)
+    session_id = stage.controller.open_session()
+    async with stage.websocket(session_id) as main:
+        ticket, number = await enter(stage, main, session_id)
+        empty = NoPicture()
+        stage.displays.back_end = tmp_path / "empty"
+        async with await asyncio.start_unix_server(empty.serve, stage.displays.back_end):
+            async with display(stage, session_id, ticket, number) as client:
+                await client.send(FIRST_ON_DISPLAY)
+                assert await client.read(len(SET_ACK)) == SET_ACK
+                if ends == "the session is ended":
+                    stage.controller.end_session(session_id)
+                    assert await client.closed() == CloseCode.ENDED
+            await asyncio.wait_for(empty.ended.wait(), DEADLINE_S)
+    assert empty.lasted_s > 1, "one that is closed sooner ends the desktop"
