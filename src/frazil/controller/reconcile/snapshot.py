@@ -82,12 +82,11 @@ def _host(
 
 
 def _idle_since(row: DesktopRow, session: SessionRow | None) -> datetime | None:
-    """None while someone looks at it. Whoever was given it gets the pool's time to connect."""
-    if session is None:
-        return row.wanted_since
-    if session.connected:
+    """None while someone looks at it. Whoever was given it gets the pool's time to connect, from when it was there."""
+    if session is not None and session.connected:
         return None
-    return max(session.disconnected_at or session.opened_at, row.wanted_since)
+    left_at = (session.disconnected_at or session.opened_at) if session is not None else row.wanted_since
+    return max(left_at, row.wanted_since, row.started_at or row.wanted_since)
 
 
 def _desktop(row: DesktopRow, session: SessionRow | None, *, forks: bool) -> DesktopFacts:

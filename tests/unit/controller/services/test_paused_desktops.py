@@ -9,7 +9,7 @@ from tests.unit.controller.services.given import entitled, opened_session, redee
 from tests.unit.controller.world import World
 
 
-async def test_the_time_without_anybody_begins_when_a_ticket_is_given(world: World) -> None:
+async def test_the_time_without_anybody_begins_when_it_is_there_and_again_with_a_ticket(world: World) -> None:
     pool = await world.ready_pool(spares=0)
     ann = await entitled(world, pool, "ann")
     opened = await world.services.sessions.open(ann, SessionRequest(pool="desk"))
@@ -19,7 +19,11 @@ async def test_the_time_without_anybody_begins_when_a_ticket_is_given(world: Wor
     world.clock.advance(pool.pause_after_s + 1)  # its template was made all the while
     host.beat()
     await host.obey()
+    await world.settle()
+    assert (await world.services.desktops.show(ann, desktop_id)).phase is Phase.READY
+    world.clock.advance(pool.pause_after_s - 1)
     await world.services.tickets.mint(ann, opened.session.id)
+    host.beat()
     await world.settle()
     assert (await world.services.desktops.show(ann, desktop_id)).phase is Phase.READY
     world.clock.advance(pool.pause_after_s + 1)
