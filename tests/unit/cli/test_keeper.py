@@ -98,7 +98,7 @@ async def test_a_long_log_is_put_aside_while_its_process_writes_to_it(
         data = log.read_bytes()
         assert b"\0" not in data, "the process writes on where the file ends"
         assert all(len(line) == len("line 00001") for line in data.decode().splitlines())
-    assert aside.stat().st_size <= 1000
+    assert aside.stat().st_size <= 2000, "its end, and what came while it was copied"
 
 
 async def test_a_log_that_can_not_be_shortened_stays_and_is_told(
