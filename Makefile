@@ -9,6 +9,7 @@ PYTHON := /usr/bin/python3
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTEST := $(BIN)/python -m pytest
+TWO := -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run down check lint types imports unit openapi reference image test soak clean
@@ -38,7 +39,7 @@ imports:
 	$(BIN)/lint-imports
 
 unit:
-	$(PYTEST) tests/unit
+	$(PYTEST) tests/unit $(TWO)
 
 # What is generated and committed is what the code says now.
 openapi:
@@ -54,7 +55,7 @@ test:
 	@$(PYTHON) scripts/bootstrap test
 	@$(MAKE) --no-print-directory lint types imports openapi reference
 	@lab=$$(mktemp -d /var/tmp/fz-lab-XXXXXX); trap "$(SUDO) rm -rf $$lab" EXIT; set -ex; \
-	$(SUDO) env FRAZIL_LAB=$$lab $(PYTEST) tests -m "not soak and not alone" -n 2 --dist loadscope --no-loadscope-reorder; \
+	$(SUDO) env FRAZIL_LAB=$$lab $(PYTEST) tests -m "not soak and not alone" $(TWO); \
 	$(SUDO) env FRAZIL_LAB=$$lab $(PYTEST) tests -m "alone and not soak"
 
 soak:

@@ -108,24 +108,17 @@ class Seat:
     def terminal(self, desktop_id: str) -> None:
         """Open a terminal by the keyboard and wait until it shows. What an earlier test left open is closed first."""
         guests = self._stack.guests
-        until(lambda: work.has_panel(guests, desktop_id), "the person's panel is up", timeout_s=120)
-        guests.run(desktop_id, "/usr/bin/pkill", "-x", "xterm")
+        until(lambda: work.has_keys(guests, desktop_id), "a window manager listens for keys")
+        work.let_go(guests, desktop_id)
         until(lambda: guests.run(desktop_id, "/usr/bin/pgrep", "-x", "xterm").code == 1, "no terminal is open")
         before = self.drained()
         self.focus()
-        for more in (3, 2, 1, 0):  # keys that come before the window manager listens for them do nothing
-            self.page.keyboard.press("Control+Alt+KeyT")
-            # Its shell alone may be there before its window, and other things than a terminal change much of a picture.
-            try:
-                until(
-                    lambda: guests.run(desktop_id, "/usr/bin/pgrep", "-x", "bash").code == 0,
-                    "its shell is up",
-                    timeout_s=30,
-                )
-                break
-            except AssertionError:
-                if not more:
-                    raise
+        self.page.keyboard.press("Control+Alt+KeyT")
+        until(
+            lambda: work.terminal_has_keys(guests, desktop_id),
+            lambda: f"the keys go to a terminal, but now to {work.has_keys(guests, desktop_id)}",
+            timeout_s=90,
+        )
         until(lambda: large(before, self.picture()), "its window is there")
 
     def focus(self) -> None:
@@ -136,6 +129,20 @@ class Seat:
         self.focus()
         self.page.keyboard.type(line, delay=30)
         self.page.keyboard.press("Enter")
+
+    def type_into(self, desktop_id: str, path: str, words: str) -> None:
+        """Have the shell of the open terminal write `words` to the file `path`, and wait until it has them."""
+        guests = self._stack.guests
+
+        def there() -> str:
+            return guests.run(desktop_id, "/bin/cat", path).stdout
+
+        guests.run(desktop_id, "/bin/rm", "-f", path)
+        self.type(f"echo {words} > {path}")
+        until(
+            lambda: there() == f"{words}\n",
+            lambda: f"what is typed arrives; {path}: {there()!r}; keys go to {work.has_keys(guests, desktop_id)}",
+        )
 
 
 @contextmanager

@@ -130,6 +130,17 @@ def usb_drives(guests: Guests, desktop_id: str) -> int:
     return int(guests.run(desktop_id, "/bin/sh", "-c", script).stdout)
 
 
+def has_keys(guests: Guests, desktop_id: str) -> str:
+    """The window that the person's keys go to, as icewm lists it; empty while no window manager says."""
+    return in_session(guests, desktop_id, "as_person icesh -f list 2>/dev/null || true")
+
+
+def terminal_has_keys(guests: Guests, desktop_id: str) -> bool:
+    """Whether there is a shell, and the keys go to its terminal: each of both may come first."""
+    script = "pgrep -x bash >/dev/null && as_person icesh -f list 2>/dev/null || true"
+    return "(xterm.XTerm)" in in_session(guests, desktop_id, script)
+
+
 def open_terminal(guests: Guests, desktop_id: str) -> None:
     """A terminal on the person's screen, which gets the keys."""
     _run(guests, desktop_id, TERMINAL)

@@ -33,6 +33,7 @@ from frazil.wire.hostlink import (
 from frazil.wire.rest import ImageRequest, Pool, PoolRequest, Role, UserRequest
 from frazil.wire.viewer_trust import ViewerTrust
 
+DATABASE = "world.sqlite3"
 EASY = "correct horse battery"
 VIEWER_TRUST = ViewerTrust(ca_pem="-----BEGIN\nEND-----\n", host_subject="CN=desk, or not")
 PNG = b"\x89PNG\r\n\x1a\n not much of a picture"
@@ -219,7 +220,7 @@ class World:
 
     @classmethod
     def open(cls, directory: Path) -> World:
-        return cls(Store.open(sqlite_url(directory / "world.sqlite3")), directory)
+        return cls(Store.open(sqlite_url(directory / DATABASE)), directory)
 
     def close(self) -> None:
         self.ctx.store.close()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from functools import cache
+
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from frazil import __version__
 from frazil.controller.api import desktops, events, machines, people, pools, problems, sessions
@@ -45,6 +48,14 @@ def bare() -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for tag, endpoints in TABLES.items():
-        add(app.router, endpoints, prefix=PREFIX, tag=tag)
+    app.router.routes.extend(_routes())
     return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """Every call's route. FastAPI takes long to make one, and nothing in it belongs to an application."""
+    router = APIRouter()
+    for tag, endpoints in TABLES.items():
+        add(router, endpoints, prefix=PREFIX, tag=tag)
+    return router.routes
