@@ -108,7 +108,7 @@ class Seat:
     def terminal(self, desktop_id: str) -> None:
         """Open a terminal by the keyboard and wait until it shows. What an earlier test left open is closed first."""
         guests = self._stack.guests
-        until(lambda: work.has_keys(guests, desktop_id), "a window manager listens for keys")
+        until(lambda: work.has_panel(guests, desktop_id), "the person's panel is up", timeout_s=120)
         work.let_go(guests, desktop_id)
         until(lambda: guests.run(desktop_id, "/usr/bin/pgrep", "-x", "xterm").code == 1, "no terminal is open")
         before = self.drained()
@@ -116,7 +116,7 @@ class Seat:
         self.page.keyboard.press("Control+Alt+KeyT")
         until(
             lambda: work.terminal_has_keys(guests, desktop_id),
-            lambda: f"the keys go to a terminal, but now to {work.has_keys(guests, desktop_id)}",
+            lambda: f"the keys go to a terminal, not to {work.has_keys(guests, desktop_id)!r}",
             timeout_s=90,
         )
         until(lambda: large(before, self.picture()), "its window is there")
@@ -141,7 +141,7 @@ class Seat:
         self.type(f"echo {words} > {path}")
         until(
             lambda: there() == f"{words}\n",
-            lambda: f"what is typed arrives; {path}: {there()!r}; keys go to {work.has_keys(guests, desktop_id)}",
+            lambda: f"what is typed arrives; {path}: {there()!r}; keys go to {work.has_keys(guests, desktop_id)!r}",
         )
 
 

@@ -131,7 +131,7 @@ def usb_drives(guests: Guests, desktop_id: str) -> int:
 
 
 def has_keys(guests: Guests, desktop_id: str) -> str:
-    """The window that the person's keys go to, as icewm lists it; empty while no window manager says."""
+    """The window that the person's keys go to, as icewm lists it; empty for none."""
     return in_session(guests, desktop_id, "as_person icesh -f list 2>/dev/null || true")
 
 

@@ -115,6 +115,7 @@ async def test_a_paused_fork_is_itself_when_it_goes_on(made: Lab) -> None:
     await made.absent(spec.desktop_id)
 
 
+@pytest.mark.soak  # it boots a guest once more; test_eviction damages every part of one in the suite
 async def test_a_damaged_template_is_not_used_and_is_made_anew(made: Lab) -> None:
     template = await made.template(PROFILE)
     template.state.chmod(0o600)
