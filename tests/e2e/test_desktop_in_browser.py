@@ -167,6 +167,7 @@ def test_a_lost_line_is_mended_by_itself(
     )
 
 
+@pytest.mark.soak  # what it shows, the tests above and the portal's look at
 def test_pictures_for_the_readme(
     stack: Stack, desk: Desk, window: Seat, browser: Browser, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:

@@ -16,7 +16,6 @@ from frazil.controller.presence import Presence
 from frazil.controller.reconcile import Reconciler
 from frazil.controller.services import Context, build
 from frazil.controller.store import Store, hosts
-from frazil.controller.store.engine import sqlite_url
 from frazil.model.desktop import Guest, Power, State
 from frazil.server.desktops.steps import DISK_FULL
 from frazil.wire.hostlink import (
@@ -33,7 +32,6 @@ from frazil.wire.hostlink import (
 from frazil.wire.rest import ImageRequest, Pool, PoolRequest, Role, UserRequest
 from frazil.wire.viewer_trust import ViewerTrust
 
-DATABASE = "world.sqlite3"
 EASY = "correct horse battery"
 VIEWER_TRUST = ViewerTrust(ca_pem="-----BEGIN\nEND-----\n", host_subject="CN=desk, or not")
 PNG = b"\x89PNG\r\n\x1a\n not much of a picture"
@@ -217,10 +215,6 @@ class World:
         self.ctx.wake = self.reconciler.wake
         self.root = LOCAL_ROOT
         self.hosts: list[FakeHost] = []
-
-    @classmethod
-    def open(cls, directory: Path) -> World:
-        return cls(Store.open(sqlite_url(directory / DATABASE)), directory)
 
     def close(self) -> None:
         self.ctx.store.close()
