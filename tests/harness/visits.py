@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from frazil.model.errors import Conflict
@@ -25,15 +26,27 @@ LINE_DEADLINE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """What it took, in seconds from the call: `spare` tells whether the desktop was ready at once."""
+class Glance:
+    """From the call to the first picture, in seconds. `spare`: the desktop was ready at once."""
 
     session_id: str
     desktop_id: str
     spare: bool
     picture_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Visit(Glance):
+    """And from the call to the panel; and from a key to what it draws."""
+
     panel_s: float
     key_s: float
+
+
+async def glance(stack: Stack, person: Person, pool: str) -> Glance:
+    """Open a session, see the first picture, and leave the viewer while the sign-on goes on. The session stays."""
+    async with _arrive(stack, person, pool) as (_, arrived):
+        return arrived
 
 
 async def visit(stack: Stack, person: Person, pool: str, *, hard: bool = True) -> Visit:
@@ -43,14 +56,8 @@ async def visit(stack: Stack, person: Person, pool: str, *, hard: bool = True) -
     processor time; others type a line that makes a file.
     """
     began_s = time.monotonic()
-    opened = await asyncio.to_thread(person.client.open_session, SessionRequest(pool=pool))
-    session_id, desktop_id = opened.session.id, opened.session.desktop.id
-    ticket = opened.ticket
-    if ticket is None:
-        ticket = await asyncio.to_thread(_ticket, person, session_id)
-    guests = stack.guests
-    async with viewer(stack.settings.listen, stack.ca, ticket) as seen:
-        picture_s = await seen.picture() - began_s
+    async with _arrive(stack, person, pool) as (seen, arrived):
+        guests, session_id, desktop_id = stack.guests, arrived.session_id, arrived.desktop_id
 
         def has_panel() -> bool:
             """Asked in the guest, which costs more than waiting may, only once nothing is on its way any more."""
@@ -66,7 +73,19 @@ async def visit(stack: Stack, person: Person, pool: str, *, hard: bool = True) -
             await asyncio.to_thread(work.open_editor, guests, desktop_id)
         else:
             await _type(seen, lambda: work.has_sorted(guests, desktop_id))
-    return Visit(session_id, desktop_id, opened.ticket is not None, picture_s, panel_s, key_s)
+    return Visit(session_id, desktop_id, arrived.spare, arrived.picture_s, panel_s, key_s)
+
+
+@asynccontextmanager
+async def _arrive(stack: Stack, person: Person, pool: str) -> AsyncIterator[tuple[Headless, Glance]]:
+    began_s = time.monotonic()
+    opened = await asyncio.to_thread(person.client.open_session, SessionRequest(pool=pool))
+    session, ticket = opened.session, opened.ticket
+    if ticket is None:
+        ticket = await asyncio.to_thread(_ticket, person, session.id)
+    async with viewer(stack.settings.listen, stack.ca, ticket) as seen:
+        picture_s = await seen.picture() - began_s
+        yield seen, Glance(session.id, session.desktop.id, opened.ticket is not None, picture_s)
 
 
 async def _key_to_picture(seen: Headless) -> float:
