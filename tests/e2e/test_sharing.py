@@ -108,9 +108,9 @@ def test_what_a_policy_forbids_passes_in_no_viewer(stack: Stack, desk: Desk, win
     sent = tmp_path / "sent.txt"
     sent.write_text("a file from outside\n")
     with native_client(file) as client:
-        client.wait_for("agent", there=True)
         client.wait_for("picture")
-        work.in_session(guests, session.desktop.id, "true")
+        work.in_session(guests, session.desktop.id, "true")  # the agent begins when the panel is there
+        client.wait_for("agent", there=True)
         until(lambda: send(window, sent).endswith("Downloads."), "the page's desktop takes files")
         work.in_session(guests, in_page, 'rm "/home/$user/Downloads/sent.txt"')
         for person in (desk.person, desk.other):
