@@ -31,12 +31,13 @@ def desktop(stack: Stack, desk: Desk) -> str:
     """The person's desktop, ready, with their panel on it."""
     desktop_id = desk.session.desktop.id
     stack.phase(desktop_id, Phase.READY, Phase.PAUSED, timeout_s=300)
+    work.in_session(stack.guests, desktop_id, "true")
     return desktop_id
 
 
 @pytest.fixture
 def file(desk: Desk, desktop: str, tmp_path: Path) -> Path:
-    """A viewer's file, as the API makes it."""
+    """A viewer's file, as the API makes it: good for so short that nothing slow may stand before its use."""
     made = tmp_path / "desktop.vv"
     made.write_text(desk.person.client.viewer_file(desk.session.id, wait_s=20))
     return made
@@ -143,7 +144,6 @@ def only_the_public_port_is_open(stack: Stack, desktop: str) -> None:
 def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, file: Path, tmp_path: Path) -> None:
     """Clipboard both ways, a file, a folder, sound, a USB device, the window's size: on one connection."""
     guests = stack.guests
-    work.in_session(guests, desktop, "true")
     with native_client(file) as client:
         client.wait_for("channel", channel="main", state="opened")
         client.wait_for("agent", there=True)

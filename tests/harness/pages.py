@@ -26,22 +26,38 @@ TRIES = 5
 
 
 async def go(page: AsyncPage, url: str) -> AsyncResponse | None:
-    """`page.goto`, again when a network's change cut it off."""
+    """`page.goto`, again when a network's change cut off the page or something that it is made of."""
+    lost: list[str] = []
+    page.on("requestfailed", lambda request: lost.append(request.failure or ""))
     for _ in range(TRIES):
+        lost.clear()
         try:
-            return await page.goto(url)
+            response = await page.goto(url)
         except AsyncError as exc:
-            if not any(word in exc.message for word in NETWORK_CHANGED):
+            if not _by_network(exc.message):
                 raise
+        else:
+            if not any(map(_by_network, lost)):
+                return response
     raise AssertionError(f"The networks changed each time that {url} was asked for.")
 
 
 def go_now(page: Page, url: str) -> Response | None:
     """`go` for tests that wait without a loop."""
+    lost: list[str] = []
+    page.on("requestfailed", lambda request: lost.append(request.failure or ""))
     for _ in range(TRIES):
+        lost.clear()
         try:
-            return page.goto(url)
+            response = page.goto(url)
         except Error as exc:
-            if not any(word in exc.message for word in NETWORK_CHANGED):
+            if not _by_network(exc.message):
                 raise
+        else:
+            if not any(map(_by_network, lost)):
+                return response
     raise AssertionError(f"The networks changed each time that {url} was asked for.")
+
+
+def _by_network(said: str) -> bool:
+    return any(word in said for word in NETWORK_CHANGED)
