@@ -10,7 +10,9 @@ swap holds is taken off the limit while it runs.
 N people open sessions over --minutes, are signed on, look, type into a terminal, have programs run
 (tests/harness/work.py), and leave; their desktops are paused by the pool's time. Then each is resumed in turn until its
 guest agent answers, ten at random are looked at and typed into, and more people come until the limit or --most. At last
-the same again with desktops that boot from the same image, as far as they fit, or --cold of them.
+the same again with desktops that boot from the same image, until no host takes one more, or --cold of them: what one
+that boots may come to is its whole memory, so fewer are let in than would fit as they lie. `fit_as_they_lie`: the
+limit, less what was held before any, by what each took.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from figures import Surroundings, cpu_s, report, spread
+from figures import Surroundings, cpu_s, image_key, report, spread
 from memory_limit import Account, limited
 from own_machine import INSIDE, inside
 from parts import since, spent_s
@@ -39,7 +41,7 @@ from frazil.server.density import measuring
 from frazil.wire.hostlink import Start
 from tests.harness.headless import viewer
 from tests.harness.stack import Person, Stack
-from tests.harness.visits import visit
+from tests.harness.visits import NoRoom, visit
 from tests.harness.waiting import until
 
 PAUSE_AFTER_S = 5
@@ -101,8 +103,13 @@ class Run:
                 due_s = began_s + over_s * (nth - first) / max(1, count - first)
                 await asyncio.sleep(max(0.0, due_s - time.monotonic()))  # the pace at which people come
                 full = full or self.full()
-                if not full:
+                if full:
+                    return
+                try:
                     await self.come()
+                except NoRoom as exc:
+                    full = full or str(exc)
+                else:
                     print(f"{self.pool}: {len(self.seats)}, {self.account.taken_mib()}", file=sys.stderr)
 
         places = asyncio.Semaphore(AT_ONCE)
@@ -218,7 +225,7 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
     }
     return {
         "limit_gib": options.limit_gib, "asked": options.desktops, "forks": forks, "cold": booted, "goals": goals,
-        "machine": surroundings.facts(),
+        "image": image_key(), "machine": surroundings.facts(),
     }  # fmt: skip
 
 
@@ -249,10 +256,17 @@ async def forked(options: argparse.Namespace, run: Run) -> dict[str, object]:
         "resumed_s": spread(resumed_s), "processors_busy_while_resuming": busy,
         "looked_at": looked_at, "largest": largest,
         "largest_is_bounded_by": full or "--most", "largest_mib": run.account.taken_mib(),
+        "fit_as_they_lie": as_they_lie(run.account, before, in_use, held),
         "largest_resumed_s": spread(again_s),
     }  # fmt: skip
+    print(json.dumps(result), file=sys.stderr)  # what follows takes long
     await run.leave()
     return result
+
+
+def as_they_lie(account: Account, before: dict[str, int], after: dict[str, int], count: int) -> int:
+    """How many would fit if each went on taking what these took, once used and paused."""
+    return int((account.limit_mib - before["held"]) * count / max(1, after["held"] - before["held"]))
 
 
 async def cold(options: argparse.Namespace, stack: Stack, account: Account) -> dict[str, object]:
@@ -265,6 +279,7 @@ async def cold(options: argparse.Namespace, stack: Stack, account: Account) -> d
     result = {
         "desktops": len(run.seats), "bounded_by": full or "--cold", "before_mib": before, "after_mib": after,
         "each_mib": round((after["held"] - before["held"]) / len(run.seats), 1), "ksm": run.sharing(),
+        "fit_as_they_lie": as_they_lie(account, before, after, len(run.seats)),
         "resumed_s": spread(await run.resume_each()),
     }  # fmt: skip
     await run.leave()

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
+
+from frazil.server.images import cache_key, load_recipe
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def spread(values: Sequence[float], *, digits: int = 3) -> dict[str, float]:
@@ -33,9 +38,21 @@ class Surroundings:
         return {
             "cpus": os.cpu_count(),
             "kvm": False,
-            "kernel": platform.release(),
+            "kernel": platform.release().partition("-")[0],
             "load_before": round(self._load_before, 2),
+            "commit": _commit(),
         }
+
+
+def image_key(recipe: str = "debian-icewm") -> str:
+    """Which image a recipe makes now: the name of its directory in the cache."""
+    return cache_key(load_recipe(ROOT / "images" / recipe))
+
+
+def _commit() -> str:
+    """What was measured, marked where files differ from it; empty outside a checkout."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def report(result: dict[str, object]) -> int:

@@ -17,12 +17,18 @@ from tests.harness.waiting import until
 
 READY_DEADLINE_S = 900.0
 PANEL_DEADLINE_S = 300.0
+NO_ROOM = "No host has enough"
+"""How the controller's reason begins (`frazil.controller.planning.placement`)."""
 KEYS_MAX = 10
 TYPED = "cd;cp /etc/passwd list;sort -o sorted list\n"
 KEY_DEADLINE_S = 6.0
 KEY_EVERY_S = 0.06
 LINES_MAX = 5
 LINE_DEADLINE_S = 20.0
+
+
+class NoRoom(Exception):
+    """No host has room for one more desktop; says so in the controller's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +123,17 @@ async def _type(seen: Headless, done: Callable[[], bool]) -> None:
 
 
 def _ticket(person: Person, session_id: str) -> Ticket:
-    """Waits for a desktop on its way; the controller keeps each question open for seconds."""
+    """Waits for a desktop on its way; the controller keeps each question open for seconds. Raises NoRoom."""
+
+    def asked() -> Ticket:
+        why = person.client.session(session_id).desktop.why
+        if why.startswith(NO_ROOM):
+            person.client.end_session(session_id)
+            raise NoRoom(why)
+        return person.client.ticket(session_id, wait_s=20)
+
     found = until(
-        lambda: person.client.ticket(session_id, wait_s=20),
+        asked,
         "the desktop is ready",
         timeout_s=READY_DEADLINE_S,
         not_yet=(Conflict,),

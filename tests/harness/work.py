@@ -60,17 +60,20 @@ as_person sh -c '
 EDITOR = (
     AS_PERSON
     + """
-left_open mousepad /etc/services
-until editor=$(pgrep -n -x mousepad); do sleep 0.2; done
+test -s "/home/$user/Documents/sum.txt" || exit 7
+left_open mousepad "/home/$user/Documents/sum.txt"
+until as_person icesh list 2>/dev/null | grep -q sum.txt; do sleep 0.5; done
+editor=$(pgrep -n -x mousepad)
 until now=$(cut -d ' ' -f 14,15 "/proc/$editor/stat") && [ "$now" = "${before-}" ]; do
     before=$now
     sleep 1
 done
 """
 )
-"""A document is opened in the editor, which stays.
+"""What `WORK` wrote is opened in the editor, which stays.
 
-Nobody leaves before what they opened is there: the editor has come to rest (utime and stime of proc(5)) when this ends.
+Nobody leaves before what they opened is there: a window names it, and the editor has come to rest (utime and stime of
+proc(5)) when this ends.
 """
 WORK_DEADLINE_S = 300.0
 
