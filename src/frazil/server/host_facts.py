@@ -7,7 +7,11 @@ import shutil
 import socket
 from pathlib import Path
 
+import structlog
+
 from frazil.wire.hostlink import HostLoad
+
+log = structlog.get_logger(__name__)
 
 
 def meminfo_mib(key: str) -> int:
@@ -23,9 +27,30 @@ def load(directory: Path) -> HostLoad:
     """Headroom now; `directory` is where desktops' disks are."""
     return HostLoad(
         memory_available_mib=meminfo_mib("MemAvailable"),
-        disk_free_mib=shutil.disk_usage(directory).free >> 20,
+        disk_free_mib=free_bytes(directory) >> 20,
         load1=os.getloadavg()[0],
     )
+
+
+def free_bytes(directory: Path) -> int:
+    """What is free of the disk below; nothing where it can't be asked, so that nothing more is put there."""
+    try:
+        return shutil.disk_usage(directory).free
+    except OSError as exc:
+        log.warning("disk-not-asked", directory=str(directory), why=str(exc))
+        return 0
+
+
+def file_identity(program: str) -> str:
+    """Tells one file of an installed program from the next, which may have the same version; empty where none is."""
+    path = shutil.which(program)
+    if path is None:
+        return ""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return ""  # it goes just now
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 
 def boot_id() -> str:

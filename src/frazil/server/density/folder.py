@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from frazil.server.density import measuring
 from frazil.server.density.folding import fold, worth_it
 from frazil.server.density.measuring import Process
 from frazil.server.density.zram import Held, Zram
@@ -22,7 +23,8 @@ class Folder:
     def __init__(self, zram: Zram) -> None:
         self._zram = zram
         self._there = False
-        self._folded: dict[str, int] = {}
+        self._folded: dict[str, tuple[int, int]] = {}
+        """The process, and how many KiB of it lay swapped once it was folded."""
         self._failed: dict[str, int] = {}
         """Processes that could not be folded, in the order of their last try."""
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fold", initializer=_after_all_others)
@@ -48,14 +50,13 @@ class Folder:
             return
         loop = asyncio.get_running_loop()
         here = {one: processes[one].pid for one in paused if one in processes}
-        for known in (self._folded, self._failed):
-            for one in [one for one, pid in known.items() if here.get(one) != pid]:
-                del known[one]
+        self._failed = {one: pid for one, pid in self._failed.items() if here.get(one) == pid}
+        self._folded = {one: at for one, at in self._folded.items() if here.get(one) == at[0] and _lies(*at)}
         if worth_it(taken_mib=taken_mib, budget_mib=budget_mib):
             for one, pid in self._next(here):
                 self._failed.pop(one, None)
                 if await loop.run_in_executor(self._aside, fold, pid):
-                    self._folded[one] = pid
+                    self._folded[one] = (pid, measuring.swapped_kib(pid))
                 else:
                     self._failed[one] = pid
         self.held = await asyncio.to_thread(self._zram.held)
@@ -64,6 +65,11 @@ class Folder:
         """The first few that are not folded; one that could not be waits until all others had their turn."""
         fresh = [pair for pair in here.items() if pair[0] not in self._folded and pair[0] not in self._failed]
         return [*fresh, *self._failed.items()][:AT_A_LOOK]
+
+
+def _lies(pid: int, folded_kib: int) -> bool:
+    """Whether most of it still lies folded: it may have been used, and paused again, between two looks."""
+    return 2 * measuring.swapped_kib(pid) >= folded_kib
 
 
 def _after_all_others() -> None:

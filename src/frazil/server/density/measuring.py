@@ -59,6 +59,14 @@ def own_memory_mib(pid: int, proc: Path = PROC, *, swap_takes: float = 1.0) -> i
     return -(-(own + tables) // 1024)
 
 
+def swapped_kib(pid: int, proc: Path = PROC) -> int:
+    """How much of a process lies in swap, as proc(5)'s `status` has it; 0 when it has ended."""
+    try:
+        return _kib(proc / str(pid) / "status").get("VmSwap", 0)
+    except OSError:
+        return 0
+
+
 def _kib(path: Path) -> dict[str, int]:
     """Lines like `Name:   123 kB`."""
     found = {}

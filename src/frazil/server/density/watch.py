@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import structlog
 
 from frazil.model.desktop import Power
 from frazil.model.room import QEMU_OWN_MIB, Cost
+from frazil.server import host_facts
 from frazil.server.density import measuring, partition, pressure
 from frazil.server.density.costs import Costs
 from frazil.server.density.folder import Folder
@@ -210,4 +210,4 @@ def _kind(image_id: str, profile: Profile, *, forked: bool) -> _Kind:
 
 def _disk_free_mib(directory: Path) -> int:
     """What desktops may still write: the reserve of `desktops.directory` stays."""
-    return max(0, shutil.disk_usage(directory).free - RESERVE_BYTES) >> 20
+    return max(0, host_facts.free_bytes(directory) - RESERVE_BYTES) >> 20

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from frazil.server.density import folder
+from frazil.server.density import folder, measuring
 from frazil.server.density.folder import Folder
 from frazil.server.density.folding import CALL_MAX_BYTES, IOV_MAX, _parts, own_mappings, worth_it
 from frazil.server.density.measuring import Process
@@ -120,3 +120,27 @@ async def test_folding_takes_no_processor_that_somebody_else_wants(
         host.end()
     assert seen == [19]
     assert os.getpriority(os.PRIO_PROCESS, 0) < 19
+
+
+async def test_one_that_was_used_between_two_looks_is_folded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lies_kib = {1: 100, 2: 100}
+    tried: list[int] = []
+
+    def fold(pid: int) -> bool:
+        tried.append(pid)
+        return True
+
+    monkeypatch.setattr(folder, "fold", fold)
+    monkeypatch.setattr(measuring, "swapped_kib", lies_kib.get)
+    processes = {"used": Process(1, True), "left alone": Process(2, True)}
+    host = Folder(_AlwaysThere(tmp_path / "zram.json"))
+    await host.begin()
+    try:
+        await host.look(processes, processes, taken_mib=10, budget_mib=10)
+        lies_kib[1], lies_kib[2] = 40, 60
+        await host.look(processes, processes, taken_mib=10, budget_mib=10)
+    finally:
+        host.end()
+    assert tried == [1, 2, 1]
