@@ -173,7 +173,7 @@ class FakeHypervisor:
         assert plan.ram.path.exists()
         try:
             json.loads(state.read_text())
-        except ValueError as exc:
+        except (ValueError, OSError) as exc:
             raise HostError(f"The frozen state {state} can't be loaded: {exc}.") from exc
         return await self.start(plan)
 

@@ -24,7 +24,7 @@ from frazil.server.desktops.keepers import Keepers
 from frazil.server.desktops.slots import StartSlots, room_here
 from frazil.server.desktops.starter import Starter
 from frazil.server.hypervisor.guest_network import GuestNetwork
-from frazil.server.hypervisor.kvm_trial import kvm_runs_guests
+from frazil.server.hypervisor.kvm_trial import QEMU, kvm_runs_guests
 from frazil.server.hypervisor.libvirt_driver import LibvirtHypervisor
 from frazil.server.hypervisor.port import Hypervisor, Seat
 from frazil.server.image_keeper import ImageKeeper
@@ -124,7 +124,7 @@ class Server:
             clock=clock,
             slots=slots,
             kvm=capabilities.kvm,
-            qemu=capabilities.qemu,
+            qemu=lambda: f"{capabilities.qemu} {host_facts.file_identity(QEMU)}",
             image=self.images.base_image,
             changed=self._template_seen,
             busy=lambda: [record.template for _, record in directory.list() if record and record.template],

@@ -88,7 +88,7 @@ class Lab:
         self.store = TemplateStore(self.place / "templates", installation_id=self.installation_id)
         self.templates = Templates(
             self.hypervisor, self.store, installation_id=self.installation_id, clock=self.clock, slots=slots,
-            kvm=False, qemu=capabilities.qemu, image=lambda _: base, changed=lambda _: self._news(),
+            kvm=False, qemu=lambda: capabilities.qemu, image=lambda _: base, changed=lambda _: self._news(),
             busy=lambda: [record.template for _, record in self.directory.list() if record and record.template],
             gone=lambda text: self.events.append(("", "template-removed", text)),
         )  # fmt: skip

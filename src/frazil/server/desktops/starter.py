@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import structlog
 from frazil import failpoint
 from frazil.model.clock import Clock
 from frazil.model.desktop import Epoch
-from frazil.model.errors import HostError, Unavailable
+from frazil.model.errors import HostError, OutOfSpace, Unavailable
 from frazil.server import host_facts
 from frazil.server.desktops.directory import DesktopDirectory, Record
 from frazil.server.desktops.slots import BOOT, FORK
@@ -105,8 +105,9 @@ class Starter:
             log.info("disk-made-anew", desktop=spec.desktop_id, why="the host was booted since it was used")
             self.directory.remove_disk(spec.desktop_id)
         size_bytes = max(image.virtual_size_bytes, spec.profile.disk_gib << 30)
-        base = template.disk if template is not None else image.disk
-        disk = await self.directory.make_disk(record, base=base, size_bytes=size_bytes)
+        with self._or_doubt(template):
+            base = template.disk if template is not None else image.disk
+            disk = await self.directory.make_disk(record, base=base, size_bytes=size_bytes)
         # The deadline runs from here, and survives a restart of this process.
         key = template.manifest.key if template is not None else None
         self.directory.write(
@@ -114,7 +115,10 @@ class Starter:
         )
         plan = self._plan(spec, labels, disk=disk, boot=image.boot)
         if template is not None:
-            await self._fork(plan, template)
+            # The NIC comes later: its address would be the template's.
+            with self._or_doubt(template):
+                await self.hypervisor.fork(replace(plan, ram=GuestRam(template.ram, private=True)), template.state)
+                failpoint.reach("server.forked")
         elif spec.profile.network == "none":
             await self.hypervisor.start(plan)
         else:
@@ -123,17 +127,25 @@ class Starter:
         failpoint.reach("server.started")
         return condition.why if isinstance(condition, Impossible) else ""
 
-    async def _fork(self, plan: DomainPlan, template: Template) -> None:
-        """The NIC comes later: its address would be the template's."""
-        forked = replace(plan, ram=GuestRam(template.ram, private=True))
+    @contextmanager
+    def _or_doubt(self, template: Template | None) -> Iterator[None]:
+        """What fails within may be the template's fault."""
         try:
-            await self.hypervisor.fork(forked, template.state)
-            failpoint.reach("server.forked")
-        except Unavailable:
+            yield
+        except (Unavailable, OutOfSpace):
             raise
         except HostError as exc:
-            self.doubt(template, str(exc))
+            if template is not None:
+                self.doubt(template, str(exc))
             raise
+
+    def doubt_silent(self, spec: DesktopSpec, record: Record | None) -> None:
+        """The desktop never answered: where it is a fork, its template may be why."""
+        if record is None or record.template is None or record.identified:
+            return
+        condition = self.template(spec.image_id, spec.profile)
+        if isinstance(condition, Template) and condition.manifest.key == record.template:
+            self.doubt(condition, f"Its fork {spec.desktop_id} never answered.")
 
     async def plug_network(self, spec: DesktopSpec, labels: Labels) -> None:
         """Give a fork its NIC; nothing happens when it has one, or is to have none."""

@@ -87,9 +87,12 @@ def freeze(domain: libvirt.virDomain, state: Path) -> None:
 
 
 def thaw(domain: libvirt.virDomain, state: Path) -> None:
-    """Load `state` into a domain that waits for it; it is paused then."""
+    """Load `state` into a domain that waits for it; it is paused then. Raises HostError."""
     _ignore_shared(domain, True)
-    fd = os.open(state, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fd = os.open(state, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as exc:
+        raise HostError(f"The frozen state can't be read: {exc}.") from exc
     try:
         _give(domain, fd)
     finally:

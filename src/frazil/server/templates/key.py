@@ -30,8 +30,9 @@ def template_key(
 ) -> str:
     """32 hexadecimal digits; equal keys, interchangeable templates.
 
-    image_sha256: the image's disk. qemu: QEMU's version. cpu: the host's CPU model and flags, as a template made on
-    one CPU need not run on another. The hardware is hashed as domain XML, so that a change of any builder counts.
+    image_sha256: the image's disk. qemu: QEMU's version and which file it is. cpu: the host's CPU model and flags, as
+    a template made on one CPU need not run on another. The hardware is hashed as domain XML, so that a change of any
+    builder counts.
     """
     nobody = Labels("", "00000000-0000-0000-0000-000000000000", Epoch(0, 0), 0, "", "", Role.TEMPLATE)
     kernel = KernelBoot(_NOWHERE, _NOWHERE, boot.cmdline) if boot is not None else None

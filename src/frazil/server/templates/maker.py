@@ -47,6 +47,8 @@ WARM_UP = "/usr/lib/frazil/warm-up"
 WARM_DEADLINE_S = 600.0
 WATCH_EVERY_S = 1.0
 PROBE_DEADLINE_S = 20.0
+TRIAL = "trial"
+"""The disk of a trial fork, or the directory that it is in."""
 COMMAND_DEADLINE_S = 60.0
 
 
@@ -121,7 +123,9 @@ class Maker:
                 freeze_s=round(self._clock.monotonic_s() - freezing_s, 3),
             )
             tell("Trying it")
-            manifest = replace(manifest, probe_mib=await self._probe(wanted, place))
+            manifest = replace(
+                manifest, probe_mib=await self._tried_out(wanted, place, place / TRIAL, within_s=PROBE_DEADLINE_S)
+            )
             template = await asyncio.to_thread(self._store.finish, wanted.key, manifest)
             failpoint.reach("server.template-kept")
             return template
@@ -259,9 +263,16 @@ class Maker:
             if ended.code != 0:
                 log.warning("template-command-failed", command=command[0], said=ended.stderr.decode(errors="replace"))
 
-    async def _probe(self, wanted: Wanted, place: Path) -> int:
+    async def try_again(self, wanted: Wanted, template: Template, *, within_s: float) -> None:
+        """Fork one that was made before. Raises a FrazilError: Unavailable says nothing about the template."""
+        place = await asyncio.to_thread(self._store.begin, TRIAL)
+        try:
+            await self._tried_out(wanted, template.directory, place / DISK, within_s=within_s)
+        finally:
+            self._store.abandon(TRIAL)
+
+    async def _tried_out(self, wanted: Wanted, place: Path, overlay: Path, *, within_s: float) -> int:
         """Fork it once: a template that can't be forked is none. Returns what the fork took for itself, in MiB."""
-        overlay = place / "probe.qcow2"
         labels = Labels(
             self._installation_id, self.domain_id(wanted.key, "probe"), Epoch(0, 0), 1, "",
             f"Trial of {wanted.image_name}", Role.TEMPLATE,
@@ -276,14 +287,14 @@ class Maker:
                 )
             )  # fmt: skip
             await self._hypervisor.fork(plan, place / STATE)
-            async with asyncio.timeout(PROBE_DEADLINE_S):
+            async with asyncio.timeout(within_s):
                 await self._answers(labels.desktop_id)
             return await asyncio.to_thread(measuring.desktop_mib, labels.desktop_id)
         except TimeoutError as exc:
             raise GuestSilent("A trial fork of the template did not answer.") from exc
         finally:
             await self._hypervisor.destroy(labels.desktop_id)
-            overlay.unlink(missing_ok=True)
+            await asyncio.to_thread(overlay.unlink, missing_ok=True)
 
     async def _answers(self, desktop_id: str) -> None:
         while True:

@@ -139,22 +139,20 @@ class TemplateStore:
         Raises HostError when it is damaged.
         """
         directory = self._root / key
-        try:
-            given = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-            manifest = Manifest(**given)
-        except FileNotFoundError:
+        if not directory.exists():
             return None
-        except (ValueError, TypeError) as exc:
-            raise HostError(f"{directory / MANIFEST} can't be read: {exc}.") from exc
-        template = Template(manifest=manifest, directory=directory)
-        for part in (template.ram, template.state, template.disk):
-            if not part.exists():
-                raise HostError(f"The template in {directory} has lost its {part.name}.")
-        for part, written_ns in ((template.ram, manifest.ram_mtime_ns), (template.disk, manifest.disk_mtime_ns)):
-            if part.stat().st_mtime_ns != written_ns:
-                raise HostError(f"The {part.name} of the template in {directory} was written to after it was made.")
-        if sha256(template.state) != manifest.state_sha256:
-            raise HostError(f"The state of the template in {directory} is damaged.")
+        try:
+            manifest = Manifest(**json.loads((directory / MANIFEST).read_text(encoding="utf-8")))
+            template = Template(manifest=manifest, directory=directory)
+            for part, written_ns in ((template.ram, manifest.ram_mtime_ns), (template.disk, manifest.disk_mtime_ns)):
+                if part.stat().st_mtime_ns != written_ns:
+                    raise HostError(f"The {part.name} of the template in {directory} was written to after it was made.")
+            if sha256(template.state) != manifest.state_sha256:
+                raise HostError(f"The state of the template in {directory} is damaged.")
+        except FileNotFoundError as exc:
+            raise HostError(f"The template in {directory} has lost its {Path(exc.filename).name}.") from exc
+        except (OSError, ValueError, TypeError) as exc:
+            raise HostError(f"The template in {directory} can't be read: {exc}.") from exc
         return template
 
     def list(self) -> list[Template]:
@@ -173,7 +171,10 @@ class TemplateStore:
         """Remove a template. Forks that run keep its memory mapped, but their disks need its disk: not while any do."""
         doomed = self._staging / f"{key}.removed"
         shutil.rmtree(doomed, ignore_errors=True)
-        (self._root / key).rename(doomed)
+        try:
+            (self._root / key).rename(doomed)
+        except FileNotFoundError:
+            return  # somebody removed it by hand
         shutil.rmtree(doomed)
 
 

@@ -53,7 +53,7 @@ async def test_only_our_own_templates_domains_are_ended_as_soon_as_that_can_be_t
     others.add(copy.stem)
     templates = Templates(
         hypervisor, TemplateStore(tmp_path / "templates", installation_id=OURS), installation_id=OURS,
-        clock=SystemClock(), slots=StartSlots(lambda: 1), kvm=False, qemu="7.2", image=lambda _: None,
+        clock=SystemClock(), slots=StartSlots(lambda: 1), kvm=False, qemu=lambda: "7.2", image=lambda _: None,
         changed=lambda _: None, busy=list, gone=lambda _: None,
     )  # fmt: skip
     away = tmp_path / "vms" / "away"

@@ -9,7 +9,7 @@ import pytest
 from frazil.model.errors import HostError
 from frazil.server.hypervisor.port import KernelBoot
 from frazil.server.templates.key import template_key
-from frazil.server.templates.store import DISK, RAM, STATE, Manifest, Template, TemplateStore, sha256
+from frazil.server.templates.store import DISK, MANIFEST, RAM, STATE, Manifest, Template, TemplateStore, sha256
 from frazil.wire.hostlink import Profile
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -42,12 +42,27 @@ def test_what_is_not_finished_is_not_there_and_goes_at_the_next_start(tmp_path: 
     assert not place.exists()
 
 
-@pytest.mark.parametrize("part", [RAM, STATE, DISK])
+@pytest.mark.parametrize("part", [RAM, STATE, DISK, MANIFEST])
 def test_a_lost_part_is_found_out(tmp_path: Path, part: str) -> None:
     store = TemplateStore(tmp_path, installation_id="ours")
     (keep(store).directory / part).unlink()
     with pytest.raises(HostError, match=part):
         store.find(KEY)
+
+
+def test_a_part_that_cannot_be_read_is_found_out(tmp_path: Path) -> None:
+    store = TemplateStore(tmp_path, installation_id="ours")
+    state = keep(store).state
+    state.unlink()
+    state.mkdir()
+    with pytest.raises(HostError, match="can't be read"):
+        store.find(KEY)
+
+
+def test_removing_one_that_is_gone_already_does_nothing(tmp_path: Path) -> None:
+    store = TemplateStore(tmp_path, installation_id="ours")
+    store.remove(KEY)
+    assert store.list() == []
 
 
 def test_a_changed_state_is_found_out(tmp_path: Path) -> None:
