@@ -77,6 +77,7 @@ class Keeper:
         self._watched: str | None = None
         self.seen: DesktopObservation | None = None
         self.first_look = asyncio.Event()
+        self.runs = asyncio.Event()
 
     @property
     def _guest(self) -> Guest:
@@ -131,7 +132,7 @@ class Keeper:
                     step = Step(Do.NOTHING, "Waiting for its turn to start")
                 self._observe(spec, domain, record, step)
                 if step.do is Do.FAIL:
-                    return self._failed(spec, step)
+                    return self._failed(spec, record, step)
                 if step.do is Do.NOTHING:
                     self._silent_since = None
                     await self._settle(spec, domain, record)
@@ -207,12 +208,14 @@ class Keeper:
         since_s = self._host.clock.monotonic_s() - self._room_tried_s
         return since_s >= DISK_FULL_RETRY_S and self._host.directory.has_room()
 
-    def _failed(self, spec: DesktopSpec, step: Step) -> float:
+    def _failed(self, spec: DesktopSpec, record: Record | None, step: Step) -> float:
         """A failure stands until a new attempt, but for a full disk, which is tried again."""
         assert step.failure is not None
         if self._failure != step.failure:
             self._host.event(spec.desktop_id, "failed", f"{step.failure.text} {step.failure.remedy}".strip())
             self._failure = step.failure
+            if step.failure.code == "guest-silent":
+                self._host.starter.doubt_silent(spec, record)
         self._host.slots.give_back(self)
         return DISK_FULL_RETRY_S if step.failure.code == "disk-full" else RESYNC_S
 
@@ -358,6 +361,10 @@ class Keeper:
             return
         self.seen = seen
         self.first_look.set()
+        if state is State.RUNNING:
+            self.runs.set()
+        else:
+            self.runs.clear()
         self._host.report(seen)
 
     def _follow_guest(self, domain: Domain | None) -> None:

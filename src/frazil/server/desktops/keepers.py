@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 
 import structlog
 
@@ -14,6 +15,9 @@ from frazil.server.hypervisor.port import Domain, Role
 from frazil.wire.hostlink import DesktopObservation, DesktopSpec, Stray
 
 log = structlog.get_logger(__name__)
+
+RESUME_PATIENCE_S = 2.0
+"""A display is opened once its desktop runs: who opens it has just asked for that, by another way."""
 
 
 class Keepers:
@@ -103,6 +107,9 @@ class Keepers:
         here = Epoch(keeper.spec.epoch.generation, keeper.spec.epoch.counter)
         if here != epoch:
             raise Conflict("This desktop was placed anew meanwhile.", remedy="Open it again from the portal.")
+        with suppress(TimeoutError):  # a full disk holds it up for longer, and its last picture can be shown
+            async with asyncio.timeout(RESUME_PATIENCE_S):
+                await keeper.runs.wait()
         try:
             return await self._host.hypervisor.open_display(desktop_id)
         except Unavailable:

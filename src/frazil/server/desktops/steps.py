@@ -236,8 +236,13 @@ def _towards_running(spec: DesktopSpec, now: datetime, at: Situation) -> Step:
             return Step(Do.SET_CLOCK, "Setting its clock")
         coming = at.sign_on is not None and at.sign_on.state == "on" and not at.sign_on.panel
         return Step(Do.NOTHING, "Opening the person's session") if coming else NOTHING
-    words = "Waiting for its desktop to appear" if at.guest is Guest.AGENT else "Booting"
+    words = "Waiting for its desktop to appear" if at.guest is Guest.AGENT else _booting(spec, at.record)
     return Step(Do.NOTHING, words, look_again_at=until)
+
+
+def _booting(spec: DesktopSpec, record: Record | None) -> str:
+    forked = record is not None and record.template is not None
+    return "Booting, which takes longer: it could not be forked" if spec.start == "fork" and not forked else "Booting"
 
 
 def _to_be_asked(spec: DesktopSpec, at: Situation) -> Step | None:

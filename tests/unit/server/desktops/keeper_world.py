@@ -35,6 +35,8 @@ class World:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     slots: int = 2
     template: Condition = field(default_factory=lambda: Impossible("none here", 0.0, 1))
+    doubted: list[str] = field(default_factory=list)
+    pressure: str = ""
 
     def __post_init__(self) -> None:
         self.start_server()
@@ -60,7 +62,8 @@ class World:
             kvm=False,
             image=self.images.get,
             template=lambda image_id, profile: self.template,
-            doubt=lambda template, why: None,
+            doubt=lambda template, why: self.doubted.append(template.manifest.key),
+            pressure=lambda: self.pressure,
             seat=lambda desktop_id: nullcontext(),
             host_boot=host_boot,
         )

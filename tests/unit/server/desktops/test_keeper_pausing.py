@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 
 import pytest
 
-from frazil.model.desktop import Guest, Power, State
-from frazil.server.desktops import directory, keeper
+from frazil.model.desktop import Epoch, Guest, Power, State
+from frazil.server.desktops import directory, keeper, keepers
 from tests.unit.server.desktops.keeper_world import DEADLINE_S, World, spec
 
 
@@ -61,6 +62,30 @@ async def test_pausing_stopping_and_starting_again(world: World) -> None:
     assert world.disks() == ["id-d1"]
     world.keepers.want([spec()])
     await world.until(lambda seen: seen["id-d1"].guest is Guest.READY)
+
+
+async def test_a_display_is_opened_once_its_desktop_goes_on(world: World) -> None:
+    world.keepers.want([spec()])
+    await world.until(lambda seen: "id-d1" in seen and seen["id-d1"].guest is Guest.READY)
+    world.keepers.want([spec(power=Power.PAUSED)])
+    await world.until(lambda seen: seen["id-d1"].state is State.PAUSED)
+    opening = asyncio.create_task(world.keepers.open_display("id-d1", Epoch(1, 1)))
+    done, _ = await asyncio.wait({opening}, timeout=0.2)
+    assert not done, "it is paused"
+    world.keepers.want([spec()])
+    os.close(await opening)
+    assert [seen.state for seen in world.seen][-1] is State.RUNNING
+
+
+async def test_a_display_of_one_that_stays_paused_is_opened_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keepers, "RESUME_PATIENCE_S", 0.1)
+    world.keepers.want([spec()])
+    await world.until(lambda seen: "id-d1" in seen and seen["id-d1"].guest is Guest.READY)
+    world.keepers.want([spec(power=Power.PAUSED)])
+    await world.until(lambda seen: seen["id-d1"].state is State.PAUSED)
+    os.close(await world.keepers.open_display("id-d1", Epoch(1, 1)))
 
 
 async def test_one_that_goes_on_is_told_what_time_it_is(world: World) -> None:
