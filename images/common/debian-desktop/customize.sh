@@ -16,6 +16,7 @@ ln -sf /usr/share/zoneinfo/Etc/UTC /etc/localtime
 printf 'LANG=C.UTF-8\n' > /etc/default/locale
 # The root is mounted as it shall be by the kernel's command line; remounting it costs time at every boot.
 
+mkdir -p /etc/ssh  # a fork's host key lies here for whatever SSH server is installed later
 rm -f /etc/fstab
 printf 'set bell-style none\nset enable-bracketed-paste off\n' >> /etc/inputrc
 

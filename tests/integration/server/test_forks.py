@@ -21,14 +21,15 @@ PROFILE = Profile(usb_channels=0)
 COUNT = 4
 CLOCK_TOLERANCE_S = 3.0
 
+DIFFERENT = {"host", "machine", "ssh", "mac", "random", "address"}
 LOOK = """
 address() { ip -4 -o addr show dev eth0 2>/dev/null | awk '{print $4}'; }
 for i in $(seq 150); do a=$(address); test -n "$a" && break; sleep 0.2; done
 echo host $(hostname)
 echo machine $(cat /etc/machine-id)
-test -d /etc/ssh && echo ssh $(cat /etc/ssh/ssh_host_ed25519_key.pub)
+echo ssh $(cat /etc/ssh/ssh_host_ed25519_key.pub)
 echo mac $(cat /sys/class/net/eth0/address)
-echo random $(head -c 32 /dev/urandom | sha256sum)
+echo random $(python3 -c 'import os; print(os.getrandom(32).hex())')
 echo address $a
 echo clock $(date +%s.%N)
 """
@@ -53,9 +54,11 @@ def digest(path: Path) -> str:
 
 
 async def look(at: Lab, desktop_id: str) -> dict[str, str]:
+    """What must differ between forks, by `DIFFERENT`; its clock is right."""
     said = await at.shell(desktop_id, LOOK)
     now = at.clock.now().timestamp()
     found = dict(line.split(" ", 1) for line in said.splitlines())
+    assert found.keys() - {"clock"} == DIFFERENT, said
     assert abs(float(found.pop("clock")) - now) < CLOCK_TOLERANCE_S
     return found
 
