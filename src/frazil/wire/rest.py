@@ -212,6 +212,9 @@ class Pool(Message):
     max_desktops: int
     start_deadline_s: int
     start: Start
+    comes_up: Start = Field(
+        "fork", description="How its desktops come up: booted (`cold`) also where its image lacks what a fork needs"
+    )
     pause_after_s: int
     share_memory: bool
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")

@@ -204,6 +204,12 @@ def _state(pool: Pool) -> str:
     return f"{pool.counts.starting} starting" if pool.counts.starting else "well"
 
 
+def _comes_up(pool: Pool) -> str:
+    if pool.comes_up == "fork":
+        return "forked from a frozen desktop"
+    return "booted: its image has no guest service, which a fork needs" if pool.start == "fork" else "booted"
+
+
 def _show(pool: Pool) -> None:
     typical = pool.typical_start_s
     output.pairs(
@@ -216,6 +222,7 @@ def _show(pool: Pool) -> None:
             ("Desktops", f"{pool.counts.total} of at most {pool.max_desktops}; {pool.spares} kept ready"),
             ("Now", f"{pool.counts.ready} ready, {pool.counts.assigned} in use, {pool.counts.starting} starting"),
             ("Failed", str(pool.counts.failed) if pool.counts.failed else ""),
+            ("Desktops are", _comes_up(pool)),
             ("Memory", "" if pool.share_memory else "never shared with other desktops"),
             *policy.pairs(pool.policy),
             ("Note", pool.note),

@@ -17,6 +17,7 @@ from frazil.controller.portal.reader import Reader
 SAYINGS: tuple[str, ...] = (
     # frazil.server.desktops: what a host does with a desktop
     N_("Booting"),
+    N_("Booting, which takes longer: it could not be forked"),
     N_("Ending what an earlier attempt left"),
     N_("Ending what crashed"),
     N_("Pausing"),

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from frazil.controller.presence import PresenceView
 from frazil.controller.services import words
 from frazil.controller.services.context import Context
+from frazil.controller.starts import start_of
 from frazil.controller.store import desktops, hosts, images, people, policies, pools, sessions
 from frazil.controller.store.rows import DesktopRow, PoolRow, SessionRow
 from frazil.model.desktop import Failure, Phase, phase
@@ -91,7 +92,7 @@ def counts(rows: Iterable[DesktopRow], presence: PresenceView) -> PoolCounts:
 
 
 def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presence: PresenceView) -> list[Pool]:
-    image_names = {image.id: image.name for image in images.listed(tx)}
+    of_images = {image.id: image for image in images.listed(tx)}
     starts = pools.start_seconds(tx, [row.id for row in rows])
     return [
         Pool(
@@ -99,12 +100,13 @@ def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presenc
             name=row.name,
             label=row.label,
             image_id=row.image_id,
-            image_name=image_names.get(row.image_id, ""),
+            image_name=of_images[row.image_id].name,
             profile=row.profile,
             spares=row.spares,
             max_desktops=row.max_desktops,
             start_deadline_s=row.start_deadline_s,
             start=row.start,
+            comes_up=start_of(row, of_images[row.image_id].ready_when),
             pause_after_s=row.pause_after_s,
             share_memory=row.share_memory,
             policy=PolicyField.of(row.policy),

@@ -231,3 +231,19 @@ async def test_lowering_the_spares_never_takes_a_given_desktop(world: World) -> 
     await world.services.pools.change(world.root, "desk", PoolChange(spares=0), if_match=pool.version)
     await world.settle()
     assert [one.id for one in (await world.services.desktops.list_for(world.root)).items] == [opened.session.desktop.id]
+
+
+async def test_a_storm_is_served_in_the_order_of_asking_and_before_any_new_spare(world: World) -> None:
+    pool = await world.ready_pool(spares=3, max_desktops=40)
+    people = [await entitled(world, pool, f"user{n}") for n in range(20)]
+    opened = []
+    for n, person in enumerate(people):
+        opened.append(await world.services.sessions.open(person, SessionRequest(pool="desk")))
+        if n == 5:
+            await world.look()  # spares follow those that were taken, and the next people are given them
+    assert [one.ticket is not None for one in opened] == [True] * 3 + [False] * 17
+    await world.look()
+    order = [spec.desktop_id for spec in (await world.hosts[0].take()).desktops]  # a host starts them in this order
+    theirs = [one.session.desktop.id for one in opened]
+    assert order[:20] == theirs
+    assert len(order) == 23
