@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from frazil.server.density import measuring
 from frazil.server.hypervisor.guest_network import network_name
 from frazil.server.hypervisor.guest_network_rules import FAMILIES, MARK, table_name
 from tests.harness.reach import Ear, Echo, Seat, hardware_address, host_addresses, ipv4_of, listening, reach
@@ -69,6 +70,7 @@ class Neighbours:
         return next(str(address) for address in around.hosts() if str(address) not in taken)
 
     def _seat(self, desktop_id: str) -> Seat:
+        assert measuring.processes()[desktop_id].forked, "it is a fork, as a pool's desktops are"
         xml = ET.fromstring(self.stack.guests.virsh("dumpxml", f"frazil-{desktop_id}"))
         nic = xml.find("devices/interface")
         assert nic is not None
