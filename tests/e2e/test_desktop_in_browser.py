@@ -184,7 +184,8 @@ def test_pictures_for_the_readme(
     go_now(window.page, stack.url)
     thumbnail = window.page.locator("#live img").first
     thumbnail.wait_for()
-    until(lambda: thumbnail.evaluate("img => img.complete && img.naturalWidth > 0"), "the thumbnail is there")
+    shown = "img => img.complete && img.naturalWidth > 0 && getComputedStyle(img).opacity === '1'"
+    until(lambda: thumbnail.evaluate(shown), "the thumbnail is there")
     _save(window, folder / "portal.png")
     if "mona" not in [user.name for user in stack.root.users()]:
         stack.user("mona", administrator=True)
