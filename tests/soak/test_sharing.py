@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from frazil.model.desktop import Power
 from frazil.wire.hostlink import DesktopSpec, Profile
 from tests.integration.server.lab import Lab, lab
 from tests.integration.server.test_forks import checksums, look
@@ -28,6 +29,9 @@ PROFILE = Profile(usb_channels=0)
 TOGETHER = 50
 ALL = 200
 AT_ONCE = 8
+MARK = "test ! -e /root/mine && test ! -e /run/mine && hostname | tee /root/mine > /run/mine && sync"
+"""Nothing of another fork is there; then its own name is, on the disk and in memory."""
+IS_ITS_OWN = 'test "$(cat /root/mine /run/mine)" = "$(hostname; hostname)"'
 HEAVY = """
 dd if=/dev/urandom of=/root/much bs=1M count=40 2>/dev/null; sync; rm /root/much; sync; fstrim /
 dd if=/dev/urandom of=/dev/shm/much bs=1M count=40 2>/dev/null; rm /dev/shm/much
@@ -40,20 +44,28 @@ async def test_fifty_differ_and_two_hundred_leave_the_template_as_it_was() -> No
         template = await at.template(PROFILE)
         before, began_s = checksums(template), time.monotonic()
         specs = [at.spec(PROFILE, name=f"many {n}") for n in range(TOGETHER)]
-        for first in range(0, TOGETHER, AT_ONCE):
-            part = specs[first : first + AT_ONCE]
-            at.want(*part)
-            await at.ready(*(spec.desktop_id for spec in part))
-        found = [await look(at, spec.desktop_id) for spec in specs]
+        found = []
+        for part in _parts(specs):
+            await _running(at, part)
+            found += [await look(at, spec.desktop_id) for spec in part]
+            for spec in part:
+                await at.shell(spec.desktop_id, MARK)
+            # Fifty that idle would keep two emulated processors busy with nothing else.
+            at.want(*(spec.model_copy(update={"power": Power.PAUSED}) for spec in part))
         different = {thing: len({one[thing] for one in found}) for thing in found[0]}
         assert set(different.values()) == {TOGETHER}, different
-        await _use(at, specs)
-        for first in range(TOGETHER, ALL, AT_ONCE):
-            part = [at.spec(PROFILE, name=f"many {n}") for n in range(first, min(first + AT_ONCE, ALL))]
-            at.want(*part)
-            await at.ready(*(spec.desktop_id for spec in part))
+        print(f"{TOGETHER} forks that differ, {time.monotonic() - began_s:.0f} s", flush=True)
+        for part in _parts(specs):
+            await _running(at, part)
+            for spec in part:
+                await at.shell(spec.desktop_id, IS_ITS_OWN)
             await _use(at, part)
-            print(f"{first + len(part)} forks, {time.monotonic() - began_s:.0f} s", flush=True)
+        for part in _parts([at.spec(PROFILE, name=f"many {n}") for n in range(TOGETHER, ALL)]):
+            await _running(at, part)
+            for spec in part:
+                await at.shell(spec.desktop_id, MARK)
+            await _use(at, part)
+            print(f"{part[-1].name}, {time.monotonic() - began_s:.0f} s", flush=True)
         restarts = sum(kind == "restarted" for _, kind, _ in at.events)
         unchanged = checksums(template) == before
     report = {
@@ -63,6 +75,15 @@ async def test_fifty_differ_and_two_hundred_leave_the_template_as_it_was() -> No
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=1) + "\n")
     assert unchanged
+
+
+def _parts(specs: list[DesktopSpec]) -> list[list[DesktopSpec]]:
+    return [specs[first : first + AT_ONCE] for first in range(0, len(specs), AT_ONCE)]
+
+
+async def _running(at: Lab, specs: list[DesktopSpec]) -> None:
+    at.want(*specs)
+    await at.ready(*(spec.desktop_id for spec in specs))
 
 
 async def _use(at: Lab, specs: list[DesktopSpec]) -> None:
