@@ -5,7 +5,7 @@
                                    [--image DIRECTORY] [--memory MIB] [--screenshot FILE.png] [--system]
 
 Needs root, libvirt and QEMU; KVM is not used. Desktops are forked from a frozen template by the server's own parts,
-and a person is signed on in each. They rest for `--rest` seconds; the CPU time of their QEMU processes (proc(5), stat)
+and a person is signed on in each. Each picture is to stand still for `--rest` seconds; the CPU time of their QEMU processes (proc(5), stat)
 is read before and after `--seconds`. --image: a built image instead of a recipe's. Without --system it runs behind a
 libvirtd of its own.
 """
@@ -33,6 +33,8 @@ from tests.integration.server.lab import Lab, cached_image, lab
 
 GOAL_PERCENT = 4.0
 PANEL_DEADLINE_S = 240.0
+REST_DEADLINE_S = 600.0
+LOOK_EVERY_S = 5.0
 
 
 async def signed_on(at: Lab, specs: Sequence[DesktopSpec]) -> None:
@@ -54,6 +56,16 @@ async def signed_on(at: Lab, specs: Sequence[DesktopSpec]) -> None:
     await at.until(panels, "everybody's panel", timeout_s=PANEL_DEADLINE_S)
 
 
+async def rested(at: Lab, spec: DesktopSpec, *, for_s: float) -> None:
+    """Wait until its picture has stood still for so long, whatever else it does once being over by then."""
+    seen, since_s = b"", time.monotonic()
+    while time.monotonic() - since_s < for_s:
+        shot = (await at.hypervisor.screenshot(spec.desktop_id)).data
+        if shot != seen:
+            seen, since_s = shot, time.monotonic()
+        await asyncio.sleep(LOOK_EVERY_S)  # the pace of looking: standing still has no event
+
+
 async def idle(at: Lab, options: argparse.Namespace) -> list[float]:
     """Per cent of a core, for each fork."""
     profile = Profile(memory_mib=options.memory)
@@ -63,7 +75,8 @@ async def idle(at: Lab, options: argparse.Namespace) -> list[float]:
     await at.ready(*(spec.desktop_id for spec in specs))
     if not options.waiting:
         await signed_on(at, specs)
-    await asyncio.sleep(options.rest)  # what a fork does once, such as asking for its address, is over
+    async with asyncio.timeout(REST_DEADLINE_S):
+        await asyncio.gather(*(rested(at, spec, for_s=options.rest) for spec in specs))
     processes = measuring.processes()
     pids = [processes[spec.desktop_id].pid for spec in specs]
     before, began_s = [cpu_s(pid) for pid in pids], time.monotonic()
@@ -117,6 +130,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(INSIDE, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if not options.system and options.inside is None:
+        if options.image is None:
+            cached_image(options.recipe, options=options.with_)  # in there is no network to build it from
         return inside(__file__, list(argv))
     if options.inside is not None:
         ensure_running()

@@ -29,7 +29,7 @@ from own_machine import INSIDE, inside
 from frazil.cli.libvirtd import ensure_running
 from frazil.server.guests.signing_on import token_sha256
 from frazil.wire.hostlink import DesktopSpec, Person, Profile
-from tests.integration.server.lab import Lab, lab
+from tests.integration.server.lab import Lab, cached_image, lab
 
 WARM_UP = 3
 GOALS_S = {"agent": 0.5, "ready": 1.0}
@@ -206,6 +206,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(INSIDE, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if not options.system and options.inside is None:
+        cached_image()  # in there is no network to build it from
         return inside(__file__, list(argv))
     if options.inside is not None:
         ensure_running()
