@@ -5,9 +5,9 @@
                                    [--image DIRECTORY] [--memory MIB] [--screenshot FILE.png] [--system]
 
 Needs root, libvirt and QEMU; KVM is not used. Desktops are forked from a frozen template by the server's own parts,
-and a person is signed on in each. Each picture is to stand still for `--rest` seconds; the CPU time of their QEMU processes (proc(5), stat)
-is read before and after `--seconds`. --image: a built image instead of a recipe's. Without --system it runs behind a
-libvirtd of its own.
+and a person is signed on in each. Each picture is to stand still for `--rest` seconds; then the CPU time of their QEMU
+processes (proc(5), stat) is read before and after `--seconds`. --image: a built image instead of a recipe's. Without
+--system it runs behind a libvirtd of its own.
 """
 
 from __future__ import annotations
