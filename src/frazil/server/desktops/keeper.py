@@ -24,7 +24,7 @@ from frazil.model.errors import FrazilError, GuestSilent, HostError, NotFound, U
 from frazil.server.desktops.directory import DesktopDirectory, Record
 from frazil.server.desktops.slots import StartSlots
 from frazil.server.desktops.starter import Starter
-from frazil.server.desktops.steps import Do, Situation, Step, decide, is_ready
+from frazil.server.desktops.steps import Do, Situation, Step, decide, had_stopped, is_ready
 from frazil.server.guests.watch import GuestWatch
 from frazil.server.hypervisor.port import Domain, DomainState, Hypervisor
 from frazil.wire.hostlink import DesktopObservation, DesktopSpec, FailureField, SignOn
@@ -268,6 +268,7 @@ class Keeper:
         starter = self._host.starter
         if record is not None and record.started_at is not None:
             self._restarts += 1
+        if had_stopped(record):
             self._host.event(spec.desktop_id, "restarted", "The desktop had stopped by itself and is started again.")
         not_forked = await starter.start(spec, record)
         if not_forked:

@@ -128,6 +128,11 @@ def _knows_itself(record: Record) -> bool:
     return record.template is None or record.identified
 
 
+def had_stopped(record: Record | None) -> bool:
+    """Whether a desktop without a domain was there before. A fork that does not know itself was only half made."""
+    return record is not None and record.started_at is not None and _knows_itself(record)
+
+
 def is_ready(ready_when: ReadyWhen, guest: Guest, record: Record | None) -> bool:
     """Whether what was heard from the guest is enough. A fork is not ready before it knows who it is."""
     if record is not None and not _knows_itself(record):
@@ -210,7 +215,7 @@ def _towards_running(spec: DesktopSpec, now: datetime, at: Situation) -> Step:
     if at.domain is None:
         if started_at is not None and at.restarts >= RESTARTS_MAX:
             return Step(Do.FAIL, failure=KEEPS_STOPPING)
-        return Step(Do.START, "Starting again: it had stopped by itself" if started_at else "Starting")
+        return Step(Do.START, "Starting again: it had stopped by itself" if had_stopped(at.record) else "Starting")
     if at.domain.state is DomainState.CRASHED:
         return Step(Do.DESTROY, "Ending what crashed")
     if at.domain.io_error:  # said by the hypervisor until somebody resumes it

@@ -53,6 +53,13 @@ def test_what_is_not_there_is_started() -> None:
     assert decide(SPEC, NOW, NOTHING_THERE).do is Do.START
 
 
+def test_a_fork_that_was_only_half_made_has_not_stopped_by_itself() -> None:
+    half = replace(NOTHING_THERE, record=replace(RECORD, template="t"))
+    whole = replace(NOTHING_THERE, record=replace(RECORD, template="t", identified=True))
+    assert decide(SPEC, NOW, half).words == "Starting"
+    assert decide(SPEC, NOW, whole).words == "Starting again: it had stopped by itself"
+
+
 def test_a_half_made_desktop_is_started() -> None:
     half = replace(NOTHING_THERE, record=replace(RECORD, started_at=None))
     assert decide(SPEC, NOW, half).do is Do.START
