@@ -2,7 +2,7 @@
 
 A domain is ``<dir>/<desktop id>.json``. Its guest agent answers `boot_s` after the start, unless the domain's name is
 in `mute` or a line of the file ``mute`` in the directory (``*`` is every name). A file called ``away`` there makes it
-unreachable, as a killed libvirtd is. The file ``starts`` has a line, role:id, for each domain ever started.
+unreachable, as a killed libvirtd is. The file ``starts`` has a line, role:id, for each domain that ever began to run.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from frazil import failpoint
 from frazil.model.desktop import Epoch
 from frazil.model.errors import Conflict, GuestSilent, HostError, NotFound, Unavailable
 from frazil.server.hypervisor import precedence
@@ -134,13 +135,16 @@ class FakeHypervisor:
             return None
 
     async def start(self, plan: DomainPlan) -> Domain:
+        self._make(plan)
+        return await self._begin(plan)
+
+    def _make(self, plan: DomainPlan) -> None:
+        """A domain that does not run yet."""
         self._reachable()
         labels = plan.labels
         if self._path(labels.desktop_id).exists():
             raise Conflict(f"Desktop {labels.name} runs already.")
         assert plan.disk.exists(), plan.disk
-        with (self._root / STARTS).open("a") as starts:
-            starts.write(f"{labels.role.value}:{labels.desktop_id}\n")
         epoch = [labels.epoch.generation, labels.epoch.counter]
         self._write(
             labels.desktop_id,
@@ -149,10 +153,16 @@ class FakeHypervisor:
                     labels.installation_id, labels.desktop_id, epoch, labels.attempt, labels.pool_id, labels.name,
                     labels.role.value,
                 ],
-                "state": "running",
+                "state": "paused",
                 "started": time.time(),
             },
         )  # fmt: skip
+
+    async def _begin(self, plan: DomainPlan) -> Domain:
+        labels = plan.labels
+        with (self._root / STARTS).open("a") as starts:
+            starts.write(f"{labels.role.value}:{labels.desktop_id}\n")
+        self._write(labels.desktop_id, self._read(labels.desktop_id) | {"state": "running"})
         self._tell(labels.desktop_id)
         found = await self.find(labels.desktop_id)
         assert found is not None
@@ -164,18 +174,24 @@ class FakeHypervisor:
             file.truncate(size_mib << 20)
 
     async def freeze(self, desktop_id: str, state: Path) -> None:
-        given = self._on_ours(desktop_id)
-        state.write_text(json.dumps(given))
+        given = json.dumps(self._on_ours(desktop_id))
+        state.write_text(given[:9])
+        failpoint.reach("server.template-freezing")
+        state.write_text(given)
         await self.destroy(desktop_id)
 
     async def fork(self, plan: DomainPlan, state: Path) -> Domain:
         assert plan.ram is not None
         assert plan.ram.path.exists()
+        self._make(plan)
+        failpoint.reach("server.fork-created")
         try:
             json.loads(state.read_text())
         except (ValueError, OSError) as exc:
+            await self.destroy(plan.labels.desktop_id)
             raise HostError(f"The frozen state {state} can't be loaded: {exc}.") from exc
-        return await self.start(plan)
+        failpoint.reach("server.fork-loaded")
+        return await self._begin(plan)
 
     async def plug_network(self, plan: DomainPlan) -> None:
         self._on_ours(plan.labels.desktop_id)

@@ -15,6 +15,7 @@ from pathlib import Path
 import libvirt
 import libvirt_qemu
 
+from frazil import failpoint
 from frazil.model.errors import HostError, OutOfSpace
 
 DEADLINE_S = 60.0
@@ -74,6 +75,7 @@ def freeze(domain: libvirt.virDomain, state: Path) -> None:
     try:
         _give(domain, fd)
         _monitor(domain, "migrate", {"uri": f"fd:{FD_NAME}"})
+        failpoint.reach("server.template-freezing")
         try:
             _await_migration(domain, doing="write the frozen state")
         except HostError as exc:

@@ -23,6 +23,7 @@ import libvirt
 import libvirt_qemu
 import structlog
 
+from frazil import failpoint
 from frazil.model.errors import Conflict, FrazilError, GuestSilent, HostError, OutOfSpace, Unavailable
 from frazil.server import host_facts
 from frazil.server.hypervisor import domainxml, freezing, precedence
@@ -241,8 +242,10 @@ class LibvirtHypervisor:
             domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
             created_s = time.monotonic()
             try:
+                failpoint.reach("server.fork-created")
                 freezing.thaw(domain, state)
                 loaded_s = time.monotonic()
+                failpoint.reach("server.fork-loaded")
                 domain.resume()
             except BaseException as exc:
                 with suppress(libvirt.libvirtError):  # a QEMU that can't load the state ends by itself

@@ -148,6 +148,7 @@ class Maker:
         failpoint.reach("server.template-booted")
         tell("Warming it up")
         await self._warmed(desktop_id)
+        failpoint.reach("server.template-warmed")
         tell("Letting it come to rest")
         await self._settled(desktop_id)
         await self._trimmed(desktop_id)
@@ -289,6 +290,7 @@ class Maker:
             await self._hypervisor.fork(plan, place / STATE)
             async with asyncio.timeout(within_s):
                 await self._answers(labels.desktop_id)
+            failpoint.reach("server.template-probed")
             return await asyncio.to_thread(measuring.desktop_mib, labels.desktop_id)
         except TimeoutError as exc:
             raise GuestSilent("A trial fork of the template did not answer.") from exc
