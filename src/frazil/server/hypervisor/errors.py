@@ -30,6 +30,17 @@ def connection_lost(error: libvirt.libvirtError) -> bool:
     return domain in (libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE) and code == libvirt.VIR_ERR_SYSTEM_ERROR
 
 
+def domain_ended(error: libvirt.libvirtError) -> bool:
+    """Whether this says that a domain's QEMU ended while something was done to it.
+
+    Until libvirt has taken that in, it says that it can't talk to QEMU's monitor (libvirt: src/qemu/qemu_monitor.c).
+    """
+    code, said = error.get_error_code(), error.get_error_message() or ""
+    if code in (libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_SYSTEM_ERROR):
+        return error.get_error_domain() == libvirt.VIR_FROM_QEMU and "monitor" in said
+    return code in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
+
+
 def translated(error: libvirt.libvirtError, *, doing: str) -> FrazilError:
     """The error of ours that means the same. `doing` says what was tried, as in "start desktop X"."""
     code = error.get_error_code()

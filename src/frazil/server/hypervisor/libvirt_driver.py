@@ -29,6 +29,7 @@ from frazil.server import host_facts
 from frazil.server.hypervisor import domainxml, freezing, precedence
 from frazil.server.hypervisor.connection import Connection, run_event_loop
 from frazil.server.hypervisor.domainxml import channels, metadata
+from frazil.server.hypervisor.errors import domain_ended
 from frazil.server.hypervisor.port import Domain, DomainPlan, DomainState, GuestExit, Screenshot, domain_name
 from frazil.wire.hostlink import Capabilities
 
@@ -229,9 +230,15 @@ class LibvirtHypervisor:
         await self._lifecycle.call(make, doing="make a template's memory")
 
     async def freeze(self, desktop_id: str, state: Path) -> None:
-        await self._on_ours(
-            desktop_id, lambda domain: freezing.freeze(domain, state), doing="freeze", deadline_s=FREEZE_DEADLINE_S
-        )
+        def freeze(domain: libvirt.virDomain) -> None:
+            try:
+                freezing.freeze(domain, state)
+            except libvirt.libvirtError as exc:
+                if domain_ended(exc):
+                    raise HostError("QEMU ended while it wrote the frozen state.") from exc
+                raise
+
+        await self._on_ours(desktop_id, freeze, doing="freeze", deadline_s=FREEZE_DEADLINE_S)
         await self.destroy(desktop_id)
 
     async def fork(self, plan: DomainPlan, state: Path) -> Domain:
@@ -250,7 +257,7 @@ class LibvirtHypervisor:
             except BaseException as exc:
                 with suppress(libvirt.libvirtError):  # a QEMU that can't load the state ends by itself
                     domain.destroy()  # half a fork is no desktop
-                if isinstance(exc, libvirt.libvirtError) and exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                if isinstance(exc, libvirt.libvirtError) and domain_ended(exc):
                     raise HostError("QEMU ended while it loaded the frozen state.") from exc
                 raise
             log.info(

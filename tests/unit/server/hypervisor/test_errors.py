@@ -6,7 +6,7 @@ import libvirt
 import pytest
 
 from frazil.model.errors import HostError, Unavailable
-from frazil.server.hypervisor.errors import translated
+from frazil.server.hypervisor.errors import domain_ended, translated
 
 
 def error(code: int, domain: int, text: str) -> libvirt.libvirtError:
@@ -31,3 +31,19 @@ def test_a_lost_connection_says_nothing_of_a_desktop(code: int, domain: int, tex
 def test_an_internal_error_of_qemus_driver_is_the_hosts() -> None:
     told = translated(error(libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_FROM_QEMU, "QEMU ended"), doing="start")
     assert type(told) is HostError
+
+
+@pytest.mark.parametrize(
+    ("code", "domain", "text", "ended"),
+    [
+        (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_FROM_QEMU, "no domain with matching uuid", True),
+        (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_FROM_QEMU, "domain is not running", True),
+        (libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_FROM_QEMU, "End of file from qemu monitor", True),
+        (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_FROM_QEMU, "Unable to write to monitor: Broken pipe", True),
+        (libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_FROM_QEMU, "change lock (held by monitor=x)", False),
+        (libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_FROM_QEMU, "unable to execute QEMU command 'cont'", False),
+        (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_FROM_RPC, "Cannot recv data: Connection reset by peer", False),
+    ],
+)
+def test_a_qemu_that_ended_is_told_from_what_else_goes_wrong(code: int, domain: int, text: str, ended: bool) -> None:
+    assert domain_ended(error(code, domain, text)) is ended
