@@ -1,7 +1,8 @@
 """A machine of its own on this one: namespaces for mounts, network and processes, with a libvirt of their own.
 
 What is killed or broken in it is seen by nobody else, and all of it ends at once with its first process. The loopback
-is its own too, so that no port of it is reached from outside; UNIX sockets below a shared directory are.
+is its own too, so that no port of it is reached from outside; UNIX sockets below a shared directory are. It has a boot
+id of its own, another one after each reboot.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 from tests.harness.processes import descendants, end
@@ -40,6 +42,7 @@ OWN = {
     "/var/cache/libvirt": "cache",
 }
 """libvirt's directories, each a copy in the machine: QEMU's capabilities are not probed again."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PROBLEM = "this machine's namespaces can't be made"
 
 
@@ -50,12 +53,13 @@ class Machine:
     """
 
     def __init__(self, place: Path, *, memory_cgroup: Path | None = None) -> None:
-        own = place / "machine"
+        self._own = own = place / "machine"
         own.mkdir(mode=0o755)
         cgroups = own / "cgroup"
         cgroups.mkdir()
-        mounts = [
+        self._mounts = mounts = [
             "mount -t tmpfs -o mode=755 tmpfs /run",
+            f"mount --bind {own / BOOT_ID.name} {BOOT_ID}",
             f"mount --rbind /sys/fs/cgroup {cgroups}",
             "mount -t sysfs sysfs /sys",  # libvirt writes to the bridges' ports here: those of this network namespace
             f"mount --rbind {cgroups} /sys/fs/cgroup",
@@ -71,7 +75,13 @@ class Machine:
             mounts.append(f"mount --bind {target} {path}")
         for old in (own / "etc" / "qemu").glob("networks/**/*.xml"):
             old.unlink()
-        script = f'{" && ".join(mounts)} && ip link set lo up && exec {sys.executable} -c "$1"'
+        self._boot()
+
+    def _boot(self) -> None:
+        """Start its first process."""
+        own = self._own
+        (own / BOOT_ID.name).write_text(f"{uuid.uuid4()}\n")
+        script = f'{" && ".join(self._mounts)} && ip link set lo up && exec {sys.executable} -c "$1"'
         argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
         argv += ["--mount-proc", "sh", "-c", script, "init", INIT]
         with (own / "init.log").open("wb") as log:  # unshare complains when the machine ends by being killed
@@ -94,6 +104,21 @@ class Machine:
             if comm.exists() and comm.read_text().strip() == program:
                 found.append(pid)
         return found
+
+    @property
+    def root(self) -> Path:
+        """Its root directory, as the outside sees it."""
+        return Path(f"/proc/{self.init}/root")
+
+    @property
+    def boot_id(self) -> str:
+        """What the kernel says in there of this boot (random(4))."""
+        return (self._own / BOOT_ID.name).read_text().strip()
+
+    def reboot(self) -> None:
+        """Lose power and boot anew: everything in it has ended at once, and what was in /run is gone."""
+        self.close()
+        self._boot()
 
     def close(self) -> None:
         """End everything in it."""

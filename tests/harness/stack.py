@@ -152,13 +152,24 @@ class Stack:
         for pid in children:
             until(lambda gone=pid: not command(gone), "its processes end")  # type: ignore[misc]
 
+    def reboot(self) -> None:
+        """Its machine loses power and boots anew, without Frazil: `start` it. What was written to a file is there."""
+        assert self.machine is not None, "it has no machine of its own"
+        self.machine.reboot()
+        self._has_ended()
+        shutil.rmtree(self.settings.run_dir)
+
     def _end_supervisor(self, number: signal.Signals) -> None:
         if self._popen is None:
             return
         if self._popen.poll() is None:  # else it died by itself
             end(self.supervisor, number)
-        self._popen.wait(timeout=30)
-        self._popen = None
+        self._has_ended()
+
+    def _has_ended(self) -> None:
+        if self._popen is not None:
+            self._popen.wait(timeout=30)
+            self._popen = None
         self._forget_root()
 
     @property
