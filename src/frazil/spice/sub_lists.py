@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 
-from frazil.model.errors import LocalProtocolError
+from frazil.model.errors import LocalProtocolError, RemoteProtocolError
 from frazil.spice.base_messages import BaseServer
 from frazil.spice.cursor import Cursor
 from frazil.spice.framing import Message
@@ -22,8 +22,9 @@ _SUB_HEADER_BYTES = 6
 def unfold(message: Message) -> Iterator[Message]:
     """The messages that a client makes of one, in its order; itself alone when it has no list.
 
-    Raises RemoteProtocolError for a list or a message in it that reaches over the end. Lists do not nest. Bodies that
-    overlap would let a few bytes stand for many, so that all of them together may not be longer than the envelope.
+    Raises RemoteProtocolError for a list or a message in it that reaches over the end, and for a list in a list: no
+    server makes one, and whoever looks at the messages of the outer one would not see those of the inner one. Bodies
+    that overlap would let a few bytes stand for many, so that all of them together may not be longer than the envelope.
     """
     if message.type != BaseServer.LIST and not message.sub_list:
         yield message
@@ -35,6 +36,8 @@ def unfold(message: Message) -> Iterator[Message]:
         sub = cursor.at(offset)
         sub_type, size = sub.u16(), sub.u32()
         left.view(_SUB_HEADER_BYTES + size)
+        if sub_type == BaseServer.LIST:
+            raise RemoteProtocolError("A list of messages has another list in it.")
         yield Message(sub_type, size, sub.view(size))
     if message.type != BaseServer.LIST:
         yield Message(message.type, message.size, message.body)

@@ -9,7 +9,8 @@ from frazil.spice.base_messages import BaseServer
 from frazil.spice.framing import HeaderKind, Message, MessageParser, encode
 from frazil.spice.sub_lists import fold, unfold
 
-SUBS = st.lists(st.tuples(st.integers(0, 0xFFFF), st.binary(max_size=30)), max_size=6)
+NUMBERS = st.integers(0, 0xFFFF).filter(lambda number: number != BaseServer.LIST)
+SUBS = st.lists(st.tuples(NUMBERS, st.binary(max_size=30)), max_size=6)
 
 
 def parse(kind: HeaderKind, packet: bytes) -> Message:
@@ -60,6 +61,15 @@ def test_few_bytes_do_not_stand_for_many() -> None:
     body = (100).to_bytes(2, "little") + head.to_bytes(4, "little") * 100 + sub
     with pytest.raises(RemoteProtocolError):
         seen(parse(HeaderKind.MINI, encode(HeaderKind.MINI, BaseServer.LIST, body)))
+
+
+def test_a_list_in_a_list_is_refused() -> None:
+    inner = fold([(103, b"hidden")])
+    with pytest.raises(RemoteProtocolError, match="another list"):
+        seen(parse(HeaderKind.MINI, encode(HeaderKind.MINI, BaseServer.LIST, fold([(BaseServer.LIST, inner)]))))
+    behind = b"body" + fold([(BaseServer.LIST, inner)], at=4)
+    with pytest.raises(RemoteProtocolError, match="another list"):
+        seen(parse(HeaderKind.FULL, encode(HeaderKind.FULL, 103, behind, sub_list=4)))
 
 
 def test_a_mini_header_has_no_place_for_a_list() -> None:

@@ -29,6 +29,7 @@ from frazil.spice.main_channel import (
     MigrateBeginSeamless,
     SwitchHost,
 )
+from frazil.spice.port_channel import StreamMessage
 from frazil.spice.records import decode, encode
 from frazil.spice.sound_channels import PlaybackServer, PlaybackStart, RecordClient, RecordServer, RecordStart
 from frazil.spice.sub_lists import fold
@@ -92,6 +93,27 @@ def test_a_list_inside_another_message_is_cut_too() -> None:
     seen = [(n, b) for n, b in line.client if n == MainServer.CHANNELS_LIST]
     assert seen == [(MainServer.CHANNELS_LIST, encode(ChannelsList(channels=())))] * 50
     assert len(line.client) == 150
+
+
+@pytest.mark.parametrize(
+    ("channel", "number"),
+    [
+        (ChannelType.MAIN, MainServer.AGENT_DATA),
+        (ChannelType.PLAYBACK, PlaybackServer.DATA),
+        (ChannelType.USBREDIR, StreamMessage.DATA),
+    ],
+)
+@pytest.mark.parametrize("kind", list(HeaderKind))
+def test_what_is_forbidden_passes_in_no_list_of_lists(channel: ChannelType, number: int, kind: HeaderKind) -> None:
+    """A viewer unfolds whatever list it is given."""
+    secret = fold([(number, b"secret")])
+    nested = frame(kind, BaseServer.LIST, fold([(BaseServer.LIST, secret)]))
+    with pytest.raises(RemoteProtocolError, match="another list"):
+        link_filter(channel, NOTHING, kind).from_server(nested)
+    if kind is HeaderKind.FULL:
+        hung_on = b"body" + fold([(BaseServer.LIST, secret)], at=4)
+        with pytest.raises(RemoteProtocolError, match="another list"):
+            link_filter(channel, NOTHING, kind).from_server(frame(kind, 300, hung_on, sub_list=4))
 
 
 def test_the_connection_id_is_learnt_and_a_token_kept_back() -> None:
