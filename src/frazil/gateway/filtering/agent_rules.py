@@ -6,7 +6,7 @@ somebody waits for an answer. Only messages that we know pass, each in the direc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from frazil.gateway.filtering.agent_way import AgentWay, Fate
@@ -37,6 +37,19 @@ _PASSING = {
     Way.TO_DESKTOP: frozenset({AgentType.MONITORS_CONFIG, AgentType.DISPLAY_CONFIG, AgentType.AUDIO_VOLUME_SYNC}),
     Way.FROM_DESKTOP: frozenset({AgentType.REPLY}),
 }
+_MOST_BYTES: Mapping[int, int] = {
+    AgentType.MONITORS_CONFIG: 8 + 64 * (20 + 4),  # spice-gtk knows 16 monitors; with their sizes
+    AgentType.REPLY: 8,
+    AgentType.DISPLAY_CONFIG: 8,
+    AgentType.ANNOUNCE_CAPABILITIES: 4 + 4 * 8,
+    AgentType.CLIPBOARD_GRAB: 8 + 4 * 32,
+    AgentType.CLIPBOARD_REQUEST: 8,
+    AgentType.CLIPBOARD_RELEASE: 4,
+    AgentType.FILE_XFER_STATUS: 8 + 8,
+    AgentType.MAX_CLIPBOARD: 4,
+    AgentType.AUDIO_VOLUME_SYNC: 3 + 2 * 255,
+}
+"""What each of them needs at most. In a longer one something else would pass, that no rule looks at."""
 
 
 class AgentWires(Protocol):
@@ -120,6 +133,8 @@ class AgentRules:
     def _decide(self, way: Way, piece: AgentPiece) -> Fate | bytes:
         kind = piece.header.type
         self._still_passes[way] = lambda: True
+        if piece.header.size > _MOST_BYTES.get(kind, piece.header.size):
+            return Fate.DROP
         if kind in _PASSING[way]:
             return Fate.PASS
         if kind == AgentType.CLIPBOARD:
