@@ -14,7 +14,8 @@ import structlog
 from frazil.gateway import measuring, revocations
 from frazil.gateway.connection import ConnectionParts, serve_connection
 from frazil.gateway.controller_side import ControllerSide
-from frazil.gateway.links import HANDSHAKES_MAX, LinkParts
+from frazil.gateway.links import LinkParts
+from frazil.gateway.places import Places
 from frazil.gateway.refusals import RefusedLinks
 from frazil.gateway.reports import Reports
 from frazil.gateway.sessions import LiveSessions
@@ -67,7 +68,7 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
             sessions=sessions,
             display_socket=settings.display_socket,
             key=TicketKey(),
-            handshakes=asyncio.Semaphore(HANDSHAKES_MAX),
+            places=Places(),
             tls_port=listening.getsockname()[1],
             cert_subject=cert_subject,
         ),

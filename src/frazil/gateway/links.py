@@ -18,6 +18,7 @@ from frazil.gateway.display_start import DisplayStart
 from frazil.gateway.displays import open_display
 from frazil.gateway.filtering import Destination, LinkFilter, refuses_channel
 from frazil.gateway.handshake import LinkRefused, refuse_link, refuse_password
+from frazil.gateway.places import Places
 from frazil.gateway.refusals import RefusedLinks
 from frazil.gateway.relay import FORBIDDEN, RELAY_READ_BYTES, Ended, Relay
 from frazil.gateway.reports import Reports
@@ -35,8 +36,6 @@ from frazil.wire.sessions import LinkState, RedeemRequest, Route
 
 HANDSHAKE_DEADLINE_S = 20.0
 """From the connection's opening to the back end's answer. Asking the controller and the host is within it."""
-HANDSHAKES_MAX = 256
-"""At once, in the whole process: each may hold a display of a host."""
 
 _log = structlog.get_logger()
 _PATH = re.compile(r"/spice/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
@@ -59,7 +58,7 @@ class LinkParts:
     sessions: LiveSessions
     display_socket: Path
     key: TicketKey
-    handshakes: asyncio.Semaphore
+    places: Places
     tls_port: int
     cert_subject: str
     """With the port: how migration messages name the gateway to a native viewer."""
@@ -102,7 +101,8 @@ class Link:
             async with asyncio.timeout(HANDSHAKE_DEADLINE_S):
                 message = await handshake.read_message(self._client)
                 route = await self._route(message)
-                async with self._parts.handshakes:  # Who says nothing, or names no session, takes no place in it.
+                # Who says nothing, or names no session, takes no place.
+                async with self._parts.places.place(self._session_id, self._remote_address):
                     back_end = await self._open(route)
                     reply = await self._let_in(message, route, back_end)
             failpoint.reach("gateway.linked")

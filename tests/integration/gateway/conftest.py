@@ -1,4 +1,4 @@
-"""One QEMU for each module, one gateway for each test."""
+"""One QEMU for each module that asks for it, one gateway for each test."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from tests.harness.pages import ARGUMENTS
 from tests.integration.gateway.back_end import BackEnd
+from tests.integration.gateway.played import PlayedBackEnd
 from tests.integration.gateway.stage import Stage, staged
 
 
@@ -32,6 +33,21 @@ async def stage(back_end: BackEnd) -> AsyncIterator[Stage]:
     # A short path: a UNIX socket's name has at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="frazil-") as directory:
         async with staged(Path(directory), back_end.socket) as running:
+            yield running
+
+
+@pytest.fixture
+async def played() -> AsyncIterator[PlayedBackEnd]:
+    """A back end that the test plays; no machine is behind it."""
+    with tempfile.TemporaryDirectory(prefix="frazil-") as directory:
+        async with PlayedBackEnd(Path(directory) / "display").running() as running:
+            yield running
+
+
+@pytest.fixture
+async def played_stage(played: PlayedBackEnd) -> AsyncIterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="frazil-") as directory:
+        async with staged(Path(directory), played.socket) as running:
             yield running
 
 

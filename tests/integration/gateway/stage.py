@@ -62,7 +62,10 @@ class Stage:
         return f"localhost:{self.port}"
 
     @asynccontextmanager
-    async def websocket(self, session_id: str, *, origin: str | None = "same") -> AsyncIterator[WebSocketClient]:
+    async def websocket(
+        self, session_id: str, *, origin: str | None = "same", come_from: str = "127.0.0.1"
+    ) -> AsyncIterator[WebSocketClient]:
+        """As the page opens it. `come_from` is another address of this machine's loopback."""
         given = Origin(f"https://{self.authority}" if origin == "same" else origin) if origin else None
         async with connect(
             f"wss://{self.authority}/spice/{session_id}",
@@ -71,6 +74,7 @@ class Stage:
             subprotocols=[Subprotocol("binary")],
             compression=None,
             proxy=None,
+            local_addr=(come_from, 0),
             max_size=None,
             close_timeout=1,
         ) as connection:
@@ -108,6 +112,7 @@ class SpiceClient(ABC):
 
     def __init__(self) -> None:
         self._have = b""
+        self.asked = LinkMessage(connection_id=0, channel_type=ChannelType.MAIN, channel_id=0)
         self.reply = LinkReply(error=0)
 
     @abstractmethod
@@ -138,12 +143,34 @@ class SpiceClient(ABC):
             while await self.receive():
                 pass
 
-    async def link(self, channel: ChannelType, *, connection_id: int = 0) -> LinkReply:
-        await self.send(
-            link.encode_message(
-                LinkMessage(connection_id=connection_id, channel_type=channel, channel_id=0, common_caps=(0b1001,))
-            )
+    @property
+    def kind(self) -> HeaderKind:
+        """What stands before each message, as both sides' capabilities have it."""
+        return HeaderKind.MINI if link.uses_mini_header(self.asked, self.reply) else HeaderKind.FULL
+
+    async def ask(
+        self,
+        channel: ChannelType,
+        *,
+        connection_id: int = 0,
+        channel_id: int = 0,
+        common_caps: tuple[int, ...] = (0b1001,),
+        channel_caps: tuple[int, ...] = (),
+    ) -> None:
+        """A link's first message."""
+        self.asked = LinkMessage(
+            connection_id=connection_id,
+            channel_type=channel,
+            channel_id=channel_id,
+            common_caps=common_caps,
+            channel_caps=channel_caps,
         )
+        await self.send(link.encode_message(self.asked))
+
+    async def link(
+        self, channel: ChannelType, *, connection_id: int = 0, common_caps: tuple[int, ...] = (0b1001,)
+    ) -> LinkReply:
+        await self.ask(channel, connection_id=connection_id, common_caps=common_caps)
         return await self.read_reply()
 
     async def read_reply(self) -> LinkReply:
@@ -153,17 +180,26 @@ class SpiceClient(ABC):
 
     async def give(self, ticket: str) -> int:
         """The password exchange; the result's code."""
-        await self.send(struct.pack("<I", 1) + encrypt_password(self.reply.public_key, ticket.encode()))
+        mechanism = struct.pack("<I", 1) if link.selects_auth(self.asked, self.reply) else b""
+        await self.send(mechanism + encrypt_password(self.reply.public_key, ticket.encode()))
         return int(struct.unpack("<I", await self.read(4))[0])
 
     async def message(self, number: int) -> bytes:
         """The body of the next message of this kind; others are passed over."""
         async with asyncio.timeout(DEADLINE_S):
             while True:
-                came, size = struct.unpack("<HI", await self.read(HeaderKind.MINI.value))
-                body = await self.read(size)
+                came, body = await self.next_message()
                 if came == number:
                     return body
+
+    async def next_message(self) -> tuple[int, bytes]:
+        """The next message's number and body."""
+        header = await self.read(self.kind.value)
+        number, size = struct.unpack_from("<HI", header, 0 if self.kind is HeaderKind.MINI else 8)
+        return number, await self.read(size)
+
+    async def say(self, number: int, body: bytes = b"") -> None:
+        await self.send(encode(self.kind, number, body, serial=1))
 
     async def main_init(self) -> int:
         """The connection id that the back end says first."""

@@ -276,7 +276,7 @@ async def test_a_link_that_is_never_finished_ends(stage: Stage, monkeypatch: pyt
 
 @pytest.fixture
 def few_handshakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frazil.gateway.app.HANDSHAKES_MAX", 2)
+    monkeypatch.setattr("frazil.gateway.places.PLACES", 2)
 
 
 async def test_links_that_say_nothing_keep_nobody_out(few_handshakes: None, stage: Stage) -> None:

@@ -44,8 +44,15 @@ async def test_what_is_no_fresh_ticket_of_this_session_is_refused(stage: Stage, 
             assert await inputs.give(ticket) == LinkError.OK, "the open session's further channels still come in"
 
 
+@pytest.fixture
+def room_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one address and one session have places for, so that all give the ticket at once."""
+    for share in ("SESSION_PLACES", "ADDRESS_PLACES"):
+        monkeypatch.setattr(f"frazil.gateway.places.{share}", RACERS)
+
+
 @pytest.mark.parametrize("way", ["websocket", "tunnel"])
-async def test_of_a_hundred_at_once_one_is_let_in(stage: Stage, way: str) -> None:
+async def test_of_a_hundred_at_once_one_is_let_in(room_for_all: None, stage: Stage, way: str) -> None:
     session_id = stage.controller.open_session()
     ticket = stage.controller.mint(session_id)
     ready = asyncio.Barrier(RACERS)
