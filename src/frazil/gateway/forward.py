@@ -25,6 +25,8 @@ ANSWER_DEADLINE_S = 60.0
 """From the request's last byte to the answer's head."""
 PROGRESS_DEADLINE_S = 60.0
 """A client must send or take some bytes of a body within so long."""
+BODY_LEAST_BYTES_PER_S = 4 << 10
+"""What a body brings after its first minute, on the whole: one byte now and then would hold a connection for ever."""
 LEFTOVER_MAX_BYTES = 32 << 20
 LEFTOVER_DEADLINE_S = 10.0
 """How much of a refused body is read and thrown away, so that its sender reads the answer instead of a reset."""
@@ -54,9 +56,13 @@ class Forwarder:
         self._controller_socket = controller_socket
         self._remote_address = remote_address
         self._ids = ids
+        self._came_bytes = 0
+        self._waited_s = 0.0
+        """Of the body that is coming; what the controller keeps it waiting does not count."""
 
     async def forward(self, client: h11.Connection, request: h11.Request) -> bool:
         """One request. True when the connection can carry another. Raises ClientGone."""
+        self._came_bytes, self._waited_s = 0, 0.0
         try:
             async with asyncio.timeout(CONNECT_DEADLINE_S):
                 reader, writer = await asyncio.open_unix_connection(self._controller_socket, limit=CHUNK_BYTES)
@@ -178,7 +184,7 @@ class Forwarder:
                     raise _Unanswered(SLOW) from exc
 
     async def _next(self, client: h11.Connection) -> object:
-        """The client's next event. Raises ClientGone when it leaves, stalls or breaks HTTP."""
+        """The client's next event. Raises ClientGone when it leaves, stalls, drips or breaks HTTP."""
         while True:
             try:
                 event = client.next_event()
@@ -189,13 +195,23 @@ class Forwarder:
             if client.they_are_waiting_for_100_continue:
                 await self._write(client.send(h11.InformationalResponse(status_code=100, headers=[])))
             try:
-                async with asyncio.timeout(PROGRESS_DEADLINE_S):
-                    data = await self._reader.read(CHUNK_BYTES)
+                data = await self._more()
             except (OSError, TimeoutError) as exc:
                 raise ClientGone from exc
             if not data:
                 raise ClientGone
             client.receive_data(data)
+
+    async def _more(self) -> bytes:
+        """Some bytes of a body. Raises TimeoutError when they come too late, or all of them too slowly."""
+        left_s = PROGRESS_DEADLINE_S + self._came_bytes / BODY_LEAST_BYTES_PER_S - self._waited_s
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        async with asyncio.timeout(min(left_s, PROGRESS_DEADLINE_S)):
+            data = await self._reader.read(CHUNK_BYTES)
+        self._came_bytes += len(data)
+        self._waited_s += loop.time() - began_s
+        return data
 
     async def _write(self, data: bytes | None) -> None:
         try:

@@ -269,6 +269,27 @@ async def test_a_slow_body_is_dropped(plain_stage: Stage, monkeypatch: pytest.Mo
     writer.close()
 
 
+@pytest.mark.parametrize(("piece", "is_answered"), [(1, False), (200, True)], ids=["a drip", "a slow line"])
+async def test_a_body_that_drips_is_dropped_and_one_on_a_slow_line_arrives(
+    plain_stage: Stage, monkeypatch: pytest.MonkeyPatch, piece: int, is_answered: bool
+) -> None:
+    """Both take longer than anybody has for the first; only one brings something meanwhile."""
+    monkeypatch.setattr("frazil.gateway.forward.PROGRESS_DEADLINE_S", 1.0)
+    monkeypatch.setattr("frazil.gateway.forward.BODY_LEAST_BYTES_PER_S", 200)
+    reader, writer = await Connections.to(plain_stage).tls()
+    head = f"POST /upload HTTP/1.1\r\nhost: {plain_stage.authority}\r\ncontent-length: 8000\r\n\r\n"
+    writer.write(head.encode())
+    answered = asyncio.create_task(reader.read(1 << 10))
+    began, sent = time.monotonic(), 0
+    while sent < 8000 and not answered.done() and time.monotonic() - began < 10:
+        writer.write(bytes(piece))
+        sent += piece
+        await asyncio.wait([answered], timeout=0.05)
+    assert 1 < time.monotonic() - began < 10
+    assert (await asyncio.wait_for(answered, 20)).startswith(b"HTTP/1.1 200") is is_answered
+    writer.close()
+
+
 async def test_a_controller_that_says_nothing_is_named(
     plain_stage: Stage, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
