@@ -21,6 +21,8 @@ TLS_DEADLINE_S = 10.0
 PLAIN_DEADLINE_S = 5.0
 HEAD_MAX_BYTES = 1 << 15
 WRITE_HIGH_WATER_BYTES = 1 << 18
+UNHEARD_MAX_S = 60
+"""What was sent is acknowledged within so long, or the peer has vanished. As long as a viewer may take nothing."""
 _HOST = re.compile(rb"[A-Za-z0-9.\-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -80,12 +82,16 @@ async def start_inner_tls(outer: asyncio.StreamWriter, context: ssl.SSLContext) 
 
 
 def _tune(sock: socket.socket) -> None:
-    """Small messages leave at once, and a peer that vanished is noticed by the kernel too."""
+    """Small messages leave at once, and a peer that vanished is noticed by the kernel too.
+
+    Its keep-alive asks only while nothing is on the way (tcp(7)); what is would be sent again for a quarter of an hour.
+    """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * UNHEARD_MAX_S)
 
 
 async def _start_tls(sock: socket.socket, context: ssl.SSLContext) -> Streams:

@@ -93,7 +93,7 @@ class PlainStream:
 class TunnelStream:
     """A native viewer's TLS stream, SPICE without WebSocket around it.
 
-    SPICE's client side has no sign of life of its own. A peer that vanished is noticed by the kernel's keep-alive, and
+    SPICE's client side has no sign of life of its own. A peer that vanished is noticed by the kernel (`entrance`), and
     one that is there but takes nothing by the deadline of a write.
     """
 
