@@ -17,6 +17,8 @@ from frazil.model.policy import Policy
 from frazil.spice.fields import Buffer
 
 RELAY_READ_BYTES = 1 << 16
+MEASURE_EVERY_S = 30.0
+"""A client's line, whether something passes or not: its main link may be silent for hours."""
 FORBIDDEN = "What this link carries may not pass any more between you and this desktop."
 
 
@@ -72,6 +74,8 @@ class Relay:
                 tasks.create_task(_forever(self._pass_to_back_end))
                 tasks.create_task(self._watch_client())
                 tasks.create_task(self._watch_cut())
+                if self._filter.main is not None:
+                    tasks.create_task(_forever(self._measure))
         except* Ended as ended:
             why = next(exc for exc in _leaves(ended) if isinstance(exc, Ended))
         return why
@@ -141,6 +145,10 @@ class Relay:
             raise Ended(CloseCode.NORMAL, "The client is gone.") from exc
         if output.to_server:
             self._back_end.send(_joined(output.to_server))
+
+    async def _measure(self) -> None:
+        await asyncio.sleep(MEASURE_EVERY_S)
+        self._hand_over(self._filter.measure())
 
     async def _watch_client(self) -> None:
         await self._client.keep_alive()

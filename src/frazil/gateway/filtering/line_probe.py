@@ -16,7 +16,6 @@ from frazil.spice.records import encode
 OUR_ID = 1 << 31
 """The server's own ids are small numbers and those of `rand()`: this bit is ours."""
 BALLAST_BYTES = 250 * 1024
-EVERY_S = 30.0
 OUTSTANDING_MAX = 8
 _BALLAST = bytes(BALLAST_BYTES)
 
@@ -28,18 +27,19 @@ class LineProbe:
         self._send = send
         self._next_id = OUR_ID
         self._sent: dict[int, tuple[float, int]] = {}
-        self._last_s: float | None = None
+        self._begun = False
         self.latency_s: float | None = None
         self.rate_bits_per_s: float | None = None
 
     def begin(self, now_s: float) -> None:
         """The client is there: measure its line."""
+        self._begun = True
         for size in (0, 0, BALLAST_BYTES):
             self._ping(now_s, size)
 
-    def tick(self, now_s: float) -> None:
-        """Measure the round trip again when it was not for a while; called whenever something passes."""
-        if self._last_s is not None and now_s - self._last_s >= EVERY_S:
+    def again(self, now_s: float) -> None:
+        """Measure the round trip again; before the client is there this does nothing."""
+        if self._begun:
             self._ping(now_s, 0)
 
     def pong(self, ping_id: int, now_s: float) -> bool:
@@ -55,7 +55,6 @@ class LineProbe:
         return True
 
     def _ping(self, now_s: float, size: int) -> None:
-        self._last_s = now_s
         if len(self._sent) >= OUTSTANDING_MAX:
             return
         ping_id = self._next_id

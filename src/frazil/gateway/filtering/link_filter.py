@@ -126,6 +126,12 @@ class LinkFilter:
         self._forbidden = not self._looks and refuses_channel(policy, self._channel)
         return self._output()
 
+    def measure(self) -> Output:
+        """The client's line is to be measured again, on whatever link that is done."""
+        if self.main is not None:
+            self.main.measure()
+        return self._output()
+
     def to_client(self, number: int, body: Buffer = b"") -> None:
         """See `wires.Wires`."""
         self._ack.added()

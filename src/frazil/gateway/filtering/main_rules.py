@@ -89,12 +89,15 @@ class MainRules(PassingRules):
         else:
             self._wires.to_server(MainClient.AGENT_TOKEN, body)
 
+    def measure(self) -> None:
+        """Ask the client again, so that its answer tells how long its line takes now."""
+        self.probe.again(self._clock.monotonic_s())
+
     def change(self, policy: Policy) -> None:
         self._policy = policy
         self._agent.change(policy)
 
     def inspect_server(self, message: Message) -> bool:
-        self.probe.tick(self._clock.monotonic_s())
         match message.type:
             case MainServer.INIT:
                 self._init(decode(MainInit, message.body))

@@ -136,6 +136,9 @@ class Line:
     def change(self, policy: Policy) -> None:
         self.carry(self.filter.change(policy))
 
+    def measure(self) -> None:
+        self.carry(self.filter.measure())
+
     def carry(self, output: Output) -> None:
         for data in output.to_server:
             for message in self._at_server.feed(data):

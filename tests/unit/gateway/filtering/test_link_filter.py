@@ -175,10 +175,12 @@ class TestLine:
     def test_it_is_measured_again_and_a_client_that_never_answers_costs_nothing(self) -> None:
         line = Line()
         line.pongs = False
+        line.measure()
+        assert line.client == []
         line.start()
         for _ in range(100):
             line.clock.at_s += 31
-            line.from_server(MainServer.AGENT_DISCONNECTED, bytes(4))
+            line.measure()
         assert len([n for n, _ in line.client if n == BaseServer.PING]) == 8
 
     def test_pings_of_ours_do_not_disturb_the_ack_window(self) -> None:
@@ -186,9 +188,9 @@ class TestLine:
         line.set_ack(2)
         line.start()
         for _ in range(500):
-            line.clock.at_s += 31
             line.from_server(MainServer.MULTI_MEDIA_TIME, bytes(4))
             line.from_server(MainServer.AGENT_DISCONNECTED, bytes(4))
+            line.measure()
         assert len([n for n, _ in line.client if n == BaseServer.PING]) == 503
 
 
