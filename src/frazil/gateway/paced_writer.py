@@ -26,7 +26,9 @@ class PacedWriter:
         writer.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
 
     def send(self, data: Buffer) -> None:
-        """Never waits. `drain` is to be called afterwards, unless it is little."""
+        """Never waits. `drain` is to be called afterwards, unless it is little. Raises OSError."""
+        if self._writer.is_closing():  # uvloop has another error for whoever writes to what is closed
+            raise ConnectionResetError("The connection is closed.")
         if len(data) <= PART_BYTES:
             self._waiting.append(data)
         else:
@@ -44,5 +46,5 @@ class PacedWriter:
 
     def finish(self) -> None:
         """Give the transport what is left: the connection is to be closed after it."""
-        while self._waiting:
+        while self._waiting and not self._writer.is_closing():
             self._writer.write(self._waiting.popleft())

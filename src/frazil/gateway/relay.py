@@ -19,6 +19,7 @@ from frazil.spice.fields import Buffer
 RELAY_READ_BYTES = 1 << 16
 MEASURE_EVERY_S = 30.0
 """A client's line, whether something passes or not: its main link may be silent for hours."""
+GONE = "The desktop's display has ended."
 FORBIDDEN = "What this link carries may not pass any more between you and this desktop."
 
 
@@ -84,7 +85,7 @@ class Relay:
         """Bytes that come together while the client is slow go out as one frame."""
         data = await _read_back_end(self._back_end)
         if not data:
-            raise Ended(CloseCode.BACKEND_GONE, "The desktop's display has ended.")
+            raise Ended(CloseCode.BACKEND_GONE, GONE)
         if self._start is not None:
             self._start.came(len(data))
         try:
@@ -134,7 +135,7 @@ class Relay:
             if output.to_server:
                 await self._back_end.drain()
         except OSError as exc:
-            raise Ended(CloseCode.BACKEND_GONE, "The desktop's display has ended.") from exc
+            raise Ended(CloseCode.BACKEND_GONE, GONE) from exc
 
     def _hand_over(self, output: Output) -> None:
         """Both sides' bytes at once and without waiting, as `LinkFilter` wants it."""
@@ -143,8 +144,11 @@ class Relay:
                 self._client.send(_joined(output.to_client))
         except OSError as exc:
             raise Ended(CloseCode.NORMAL, "The client is gone.") from exc
-        if output.to_server:
-            self._back_end.send(_joined(output.to_server))
+        try:
+            if output.to_server:
+                self._back_end.send(_joined(output.to_server))
+        except OSError as exc:
+            raise Ended(CloseCode.BACKEND_GONE, GONE) from exc
 
     async def _measure(self) -> None:
         await asyncio.sleep(MEASURE_EVERY_S)

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+import structlog
+
 from frazil.gateway.close_codes import CloseCode
 from frazil.model.policy import Policy
 
@@ -20,6 +22,7 @@ TOLD_KEPT = 4096
 """What was told of a session that is not linked is remembered: that closes the gap between redeeming and linking."""
 
 STALL_S = 0.1
+_log = structlog.get_logger()
 T = TypeVar("T")
 
 
@@ -80,8 +83,16 @@ class LiveSession:
         self.policy, self.policy_version = policy, version
         if changed:
             for link in (*self.others, self.main):
-                link.change(policy)
+                self._change(link, policy)
         return changed
+
+    def _change(self, link: Cuttable, policy: Policy) -> None:
+        """One link's bug ends that link, which must not go on as before; the others hear of the policy all the same."""
+        try:
+            link.change(policy)
+        except Exception:  # noqa: BLE001
+            _log.exception("gateway.bug", session_id=self.session_id)
+            link.cut(CloseCode.UNAVAILABLE, "What may pass has changed, and this link could not follow.")
 
 
 def hash_ticket(ticket: bytes) -> bytes:

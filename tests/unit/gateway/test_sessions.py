@@ -1,5 +1,7 @@
 """Who may link to a session that lives here."""
 
+from structlog.testing import capture_logs
+
 from frazil.gateway.close_codes import CloseCode
 from frazil.gateway.sessions import TOLD_KEPT, LiveSession, LiveSessions
 from frazil.model.policy import Policy
@@ -97,6 +99,25 @@ def test_open_links_hear_of_another_policy_once() -> None:
     sessions.change_policy("s", MUTE, 3)
     sessions.change_policy("s", OPEN, 2)
     assert main.changes == other.changes == [MUTE]
+
+
+class Broken(Recorder):
+    """A link with a bug."""
+
+    def change(self, policy: Policy) -> None:
+        raise RuntimeError
+
+
+def test_a_link_that_can_not_follow_a_policy_ends_alone() -> None:
+    sessions = LiveSessions()
+    main, broken, another = Recorder(), Broken(), Recorder()
+    session = opened(sessions, "s", b"t", main)
+    session.others |= {broken, another}
+    with capture_logs() as logs:
+        assert sessions.change_policy("s", MUTE, 2)
+    assert main.changes == another.changes == [MUTE]
+    assert (main.code, broken.code, another.code) == (None, CloseCode.UNAVAILABLE, None)
+    assert [entry["event"] for entry in logs] == ["gateway.bug"]
 
 
 def test_a_policy_that_changes_while_the_link_is_being_made_holds() -> None:
