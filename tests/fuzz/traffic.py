@@ -33,6 +33,7 @@ CHANNELS = (
     ChannelType.INPUTS,
     ChannelType.WEBDAV,
 )
+GATEWAY = Destination(host="gateway", tls_port=443, cert_subject="CN=gateway")
 _ONE = (1).to_bytes(4, "little")
 
 
@@ -55,7 +56,7 @@ def play(seed: int, *, steps: int = 60) -> int:
     """One link's life. How many bytes were fed. Raises AssertionError when the filter breaks its own promises."""
     dice = random.Random(seed)
     channel, kind = dice.choice(CHANNELS), dice.choice(list(HeaderKind))
-    where = Destination(host="gateway", tls_port=443, cert_subject="CN=gateway") if dice.random() < 0.5 else None
+    where = (lambda: GATEWAY) if dice.random() < 0.5 else None
     subject = LinkFilter(channel=channel, kind=kind, policy=_policy(dice), clock=Clock(dice), destination=where)
     given = {False: _stream(dice, channel, kind, server=False), True: _stream(dice, channel, kind, server=True)}
     fed = made = 0

@@ -19,13 +19,12 @@ from frazil.gateway.places import Places
 from frazil.gateway.refusals import RefusedLinks
 from frazil.gateway.reports import Reports
 from frazil.gateway.sessions import LiveSessions
-from frazil.gateway.tls import SERVED_FILE, follow, server_context
+from frazil.gateway.tls import SERVED_FILE, ServedCertificate
 from frazil.model.clock import Clock, Ids
 from frazil.model.errors import InvalidInput
 from frazil.runtime import SystemIds
 from frazil.settings import Settings
 from frazil.spice.auth import TicketKey
-from frazil.wire.viewer_trust import ViewerTrust
 
 CONNECTIONS_MAX = 4096
 BACKLOG = 512
@@ -46,8 +45,7 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
     makes the references in problem documents. Raises InvalidInput when the certificate can't be used or the port can't
     be had.
     """
-    context = server_context(settings.tls_dir / SERVED_FILE)
-    cert_subject = _cert_subject(settings)
+    certificate = ServedCertificate(settings.tls_dir / SERVED_FILE)
     listening = listen(settings.listen)
     _raise_file_limit()
     _keep_large_buffers_untouched()
@@ -58,7 +56,7 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
     parts = ConnectionParts(
         clock=clock,
         ids=ids or SystemIds(),
-        context=context,
+        context=certificate.context,
         controller_socket=settings.public_socket,
         links=LinkParts(
             clock=clock,
@@ -70,14 +68,14 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
             key=TicketKey(),
             places=Places(),
             tls_port=listening.getsockname()[1],
-            cert_subject=cert_subject,
+            certificate=certificate,
         ),
     )
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(reports.run())
             tasks.create_task(refusals.run())
-            tasks.create_task(follow(context, settings.tls_dir / SERVED_FILE))
+            tasks.create_task(certificate.follow())
             tasks.create_task(revocations.follow(controller, sessions))
             tasks.create_task(measuring.tell(controller, sessions))
             tasks.create_task(_take_connections(listening, parts))
@@ -87,12 +85,6 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
         listening.close()
         await _farewell(controller, reports, refusals)
         _log.info("gateway.stopped")
-
-
-def _cert_subject(settings: Settings) -> str:
-    """What `ensure_certificates` has written down for the controller's viewer files."""
-    trust = ViewerTrust.model_validate_json(settings.viewer_trust_file.read_bytes())
-    return trust.host_subject or ""
 
 
 def listen(address: str) -> socket.socket:

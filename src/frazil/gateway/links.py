@@ -24,6 +24,7 @@ from frazil.gateway.relay import FORBIDDEN, RELAY_READ_BYTES, Ended, Relay
 from frazil.gateway.reports import Reports
 from frazil.gateway.sessions import LiveSession, LiveSessions
 from frazil.gateway.streams import ClientStream, PlainStream
+from frazil.gateway.tls import ServedCertificate
 from frazil.model.clock import Clock
 from frazil.model.errors import HostError, NotFound, Refused, Unavailable
 from frazil.model.policy import Policy
@@ -60,8 +61,8 @@ class LinkParts:
     key: TicketKey
     places: Places
     tls_port: int
-    cert_subject: str
-    """With the port: how migration messages name the gateway to a native viewer."""
+    certificate: ServedCertificate
+    """Its subject and the port are how migration messages name the gateway to a native viewer."""
 
 
 class Link:
@@ -272,10 +273,7 @@ class Link:
             kind=kind,
             policy=self._session.policy,
             clock=self._parts.clock,
-            # As in a viewer's file: behind the proxy, the host's name is the session's id (0114).
-            destination=Destination(
-                host=self._session_id, tls_port=self._parts.tls_port, cert_subject=self._parts.cert_subject
-            ),
+            destination=self._destination,
         )
         relay = self._passing = Relay(
             self._client, back_end, passing, self._session, clock=self._parts.clock, cut=self._cut, start=self._start
@@ -291,6 +289,12 @@ class Link:
             seconds=round(self._parts.clock.monotonic_s() - began_s, 3),
         )
         return ended.code, ended.reason
+
+    def _destination(self) -> Destination:
+        """As in a viewer's file: behind the proxy, the host's name is the session's id (0114)."""
+        return Destination(
+            host=self._session_id, tls_port=self._parts.tls_port, cert_subject=self._parts.certificate.subject
+        )
 
     def _leave(self, reason: str) -> None:
         if self._session is None:

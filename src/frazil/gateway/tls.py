@@ -88,22 +88,39 @@ def server_context(served: Path) -> ssl.SSLContext:
     return context
 
 
-async def follow(context: ssl.SSLContext, served: Path) -> None:
-    """Have `context` use what `served` holds, whenever that is another file, until cancelled. Open links stay."""
-    known = _version(served)
-    while True:
-        await asyncio.sleep(LOOK_EVERY_S)
-        now = _version(served)
-        if now is None or now == known:
-            continue
-        known = now
-        try:
-            server_context(served)  # a context that could not take it all would be left with half of it
-            context.load_cert_chain(served)
-        except (InvalidInput, OSError) as exc:
-            log.error("gateway.certificate-of-no-use", why=str(exc))
-        else:
-            log.info("gateway.certificate-renewed", file=str(served))
+class ServedCertificate:
+    """What clients are shown, out of a file that may be replaced. Raises InvalidInput when it can't be used.
+
+    `subject` is what a native viewer compares it with; empty where it can't be told by that.
+    """
+
+    def __init__(self, served: Path) -> None:
+        self._served = served
+        self._known = _version(served)
+        self.context = server_context(served)
+        self.subject = _subject(served)
+
+    async def follow(self) -> None:
+        """Show what the file holds, whenever that is another one, until cancelled. Open links stay."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            now = _version(self._served)
+            if now is None or now == self._known:
+                continue
+            self._known = now
+            try:
+                server_context(self._served)  # a context that could not take it all would be left with half of it
+                subject = _subject(self._served)
+                self.context.load_cert_chain(self._served)
+            except (InvalidInput, OSError, ValueError) as exc:
+                log.error("gateway.certificate-of-no-use", why=str(exc))
+            else:
+                self.subject = subject
+                log.info("gateway.certificate-renewed", file=str(self._served))
+
+
+def _subject(served: Path) -> str:
+    return viewer_trust(x509.load_pem_x509_certificates(served.read_bytes())).host_subject or ""
 
 
 def _version(served: Path) -> tuple[int, int] | None:

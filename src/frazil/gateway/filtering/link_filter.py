@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from frazil.gateway.filtering.channels import refuses_channel
@@ -50,7 +50,7 @@ class LinkFilter:
     """One link, both directions.
 
     What one call returns must be written to both sides before what the next call returns: a message of ours never
-    stands inside another one.
+    stands inside another one. `destination` is asked when a client is to be sent there, as certificates are renewed.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class LinkFilter:
         kind: HeaderKind,
         policy: Policy,
         clock: Clock,
-        destination: Destination | None = None,
+        destination: Callable[[], Destination] | None = None,
     ) -> None:
         self._channel = channel
         self._fatal = FATAL_ON_ALL | FATAL.get(channel, frozenset())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from frazil.gateway.filtering.agent_rules import AgentRules
@@ -57,7 +58,9 @@ class Destination:
 class MainRules(PassingRules):
     """A main link."""
 
-    def __init__(self, policy: Policy, wires: Wires, clock: Clock, destination: Destination | None) -> None:
+    def __init__(
+        self, policy: Policy, wires: Wires, clock: Clock, destination: Callable[[], Destination] | None
+    ) -> None:
         self._policy = policy
         self._wires = wires
         self._clock = clock
@@ -176,9 +179,9 @@ class MainRules(PassingRules):
         """The gateway is where the desktop is. Where that is not known, a client is not sent anywhere."""
         if self._destination is None:
             return
-        host = self._destination.host.encode() + b"\0"
-        subject = self._destination.cert_subject.encode() + b"\0"
-        begin = MigrateBegin(port=0, tls_port=self._destination.tls_port, host=host, cert_subject=subject)
+        there = self._destination()
+        host, subject = there.host.encode() + b"\0", there.cert_subject.encode() + b"\0"
+        begin = MigrateBegin(port=0, tls_port=there.tls_port, host=host, cert_subject=subject)
         content: object = begin
         if message.type == MainServer.MIGRATE_SWITCH_HOST:
             content = SwitchHost(port=0, tls_port=begin.tls_port, host=host, cert_subject=subject)

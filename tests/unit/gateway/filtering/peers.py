@@ -62,7 +62,7 @@ class Line:
         self.clock = HandClock()
         self.kind = kind
         self.filter = LinkFilter(
-            channel=channel, kind=kind, policy=policy or Policy(), clock=self.clock, destination=GATEWAY
+            channel=channel, kind=kind, policy=policy or Policy(), clock=self.clock, destination=lambda: GATEWAY
         )
         self.client: list[tuple[int, bytes]] = []
         self.server: list[tuple[int, bytes]] = []
