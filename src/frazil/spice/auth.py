@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -64,8 +65,11 @@ def encrypt_password(public_der: bytes, password: bytes) -> bytes:
         raise LocalProtocolError(f"A SPICE password has at most {PASSWORD_MAX_BYTES} bytes and no NUL.")
     try:
         key = serialization.load_der_public_key(public_der)
-    except ValueError as exc:
+    except (ValueError, UnsupportedAlgorithm) as exc:
         raise RemoteProtocolError("The server's link reply holds no public key.") from exc
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size != KEY_BITS:
         raise RemoteProtocolError(f"The server's link reply holds no RSA key of {KEY_BITS} bits.")
-    return key.encrypt(password + b"\0", _oaep())
+    try:
+        return key.encrypt(password + b"\0", _oaep())
+    except ValueError as exc:
+        raise RemoteProtocolError("The server's link reply holds a key that nothing can be encrypted with.") from exc

@@ -49,6 +49,19 @@ def test_what_does_not_fit_is_our_fault(password: bytes) -> None:
         encrypt_password(KEY.public_der, password)
 
 
+def test_a_key_that_is_spoilt_anywhere_is_taken_or_refused() -> None:
+    refused = 0
+    for at in range(PUBLIC_KEY_BYTES):
+        for byte in (0, 1, 3, 0xFF):
+            spoilt = bytearray(KEY.public_der)
+            spoilt[at] = byte
+            try:
+                encrypt_password(bytes(spoilt), b"")
+            except RemoteProtocolError:
+                refused += 1
+    assert refused > 50
+
+
 def test_a_reply_without_the_right_key_is_the_servers_fault() -> None:
     with pytest.raises(RemoteProtocolError, match="no public key"):
         encrypt_password(bytes(162), b"")
