@@ -8,6 +8,6 @@ from tests.fuzz.traffic import play
 
 
 @pytest.mark.parametrize("start", range(0, 4000, 1000))
-def test_whatever_comes_is_refused_or_passes_within_bounds(start: int) -> None:
-    fed = sum(play(seed) for seed in range(start, start + 300))
-    assert fed > 100_000, "The traffic is refused too early to be of use."
+def test_whatever_comes_is_refused_or_may_pass(start: int) -> None:
+    fed = sum(play(seed) for seed in range(start, start + 600))
+    assert fed > 1_000_000, "The traffic is refused too early to be of use."

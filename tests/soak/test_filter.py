@@ -1,4 +1,6 @@
-"""An hour of hostile traffic through the policy's filter, with an eye on its memory. FRAZIL_SOAK_SEED repeats one life.
+"""An hour of hostile links, from their beginning through the policy's filter, with an eye on the memory.
+
+FRAZIL_SOAK_SEED repeats one life.
 
 Writes ``build/soak-filter.json``.
 """
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.knocking import knock
 from tests.fuzz.traffic import play
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(7000)]
@@ -37,6 +40,7 @@ def test_an_hour_of_hostile_traffic_breaks_nothing_and_costs_no_memory() -> None
         seed = int(first) if first else dice.randrange(1 << 48)
         began = time.monotonic()
         try:
+            knock(seed)
             fed += play(seed, steps=dice.choice([60, 60, 2000]))
         except Exception:
             print(f"FRAZIL_SOAK_SEED={seed}")
