@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.integration.gateway.stage import DEADLINE_S, Stage, free_port, staged
-from tests.integration.gateway.test_resilience import UNDER_UVLOOP
+from tests.integration.gateway.own_process import own_process
+from tests.integration.gateway.stage import DEADLINE_S, Stage, staged
 
 MANY = 100
 PINGS_MAX_BYTES = 100 << 20
@@ -28,34 +26,6 @@ async def plain_stage() -> AsyncIterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="frazil-") as directory:
         async with staged(Path(directory), Path(directory) / "none") as running:
             yield running
-
-
-@asynccontextmanager
-async def own_process(stage: Stage) -> AsyncIterator[int]:
-    """The gateway as it is deployed, in a process of its own; its process id. `stage` then leads to it."""
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", UNDER_UVLOOP,
-        str(stage.settings.state_dir), str(stage.settings.run_dir), f"127.0.0.1:{port}",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert process.stdout is not None
-    async with asyncio.timeout(DEADLINE_S):
-        while b"ready" not in await process.stdout.readline():
-            assert process.returncode is None
-    stage.port = port
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        await asyncio.wait_for(process.communicate(), DEADLINE_S)
-
-
-def resident_kib(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise AssertionError("no VmRSS")
 
 
 Opened = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -90,14 +60,14 @@ async def _half_tunnel(stage: Stage) -> Opened:
 async def test_half_open_connections_cost_little(
     plain_stage: Stage, half_open: Callable[[Stage], Awaitable[Opened]]
 ) -> None:
-    async with own_process(plain_stage) as pid:
+    async with own_process(plain_stage) as gateway:
         warm = [await half_open(plain_stage) for _ in range(5)]
-        before = resident_kib(pid)
+        before = gateway.resident_kib()
         held = [await half_open(plain_stage) for _ in range(MANY)]
         url = f"https://{plain_stage.authority}"
         async with httpx.AsyncClient(base_url=url, verify=plain_stage.trust, trust_env=False, timeout=5) as http:
             assert (await http.get("/headers")).status_code == 200
-        each = (resident_kib(pid) - before) / MANY
+        each = (gateway.resident_kib() - before) / MANY
         for _, writer in (*warm, *held):
             writer.transport.abort()
         assert each < PER_CONNECTION_KIB
@@ -110,20 +80,20 @@ async def test_who_pings_and_does_not_read_is_not_read(plain_stage: Stage) -> No
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: binary\r\n\r\n"
     )
-    async with own_process(plain_stage) as pid:
+    async with own_process(plain_stage) as gateway:
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", plain_stage.port, ssl=plain_stage.trust, limit=1 << 10
         )
         writer.write(upgrade.encode())
         assert b" 101 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), DEADLINE_S)
-        before, sent = resident_kib(pid), 0
+        before, sent = gateway.resident_kib(), 0
         with contextlib.suppress(TimeoutError, OSError):  # it stops reading, or hangs up
             while sent < PINGS_MAX_BYTES:
                 writer.write(pings)
                 sent += len(pings)
                 async with asyncio.timeout(2):
                     await writer.drain()
-        grown = resident_kib(pid) - before
+        grown = gateway.resident_kib() - before
         writer.transport.abort()
     assert sent < PINGS_MAX_BYTES
     assert grown < 8 << 10

@@ -22,6 +22,7 @@ from frazil.spice.link import LinkReply
 from frazil.spice.link_errors import LinkError
 from tests.integration.gateway.back_end import BackEnd
 from tests.integration.gateway.controller import FakeController
+from tests.integration.gateway.own_process import UNDER_UVLOOP
 from tests.integration.gateway.stage import DEADLINE_S, SpiceClient, Stage, free_port, staged
 
 pytestmark = pytest.mark.real
@@ -136,26 +137,6 @@ async def test_a_client_that_reads_nothing_stops_the_back_end_not_the_gateway(st
         async with asyncio.timeout(DEADLINE_S):
             while flood.said_bytes <= before:
                 await main.connection.recv()
-
-
-UNDER_UVLOOP = """
-import asyncio, sys, uvloop
-from pathlib import Path
-from frazil.gateway import app
-from frazil.runtime import SystemClock
-from frazil.settings import Settings
-state, run, listen = sys.argv[1:]
-settings = Settings(state_dir=Path(state), run_dir=Path(run), listen=listen)
-async def main():
-    task = asyncio.current_task()
-    import signal
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    try:
-        await app.serve(settings, clock=SystemClock(), ready=lambda: print("ready", flush=True))
-    except asyncio.CancelledError:
-        print("stopped", flush=True)
-uvloop.run(main())
-"""
 
 
 async def test_it_runs_on_uvloop_and_stops_on_a_signal(stage: Stage) -> None:
