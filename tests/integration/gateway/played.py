@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -104,3 +104,34 @@ class PlayedBackEnd:
         if message.channel_type == ChannelType.MAIN:
             await entered.say(MainServer.INIT, encode_body(INIT))
         self.links.put_nowait(entered)
+
+
+class Flood:
+    """Somebody who says more and more; `times` is how often it was taken."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    async def go_on(self, say: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await say()
+            self.times += 1
+
+    async def stopped(self, *, within: int) -> None:
+        """Until nothing more is taken for a second, which has to be after fewer than so many."""
+        before = -1
+        while self.times != before:
+            before = self.times
+            assert before < within, f"all of {before} were taken"
+            await asyncio.sleep(1)  # the length of a silence is what is measured
+
+
+@asynccontextmanager
+async def flood(say: Callable[[], Awaitable[None]]) -> AsyncIterator[Flood]:
+    going = Flood()
+    task = asyncio.create_task(going.go_on(say))
+    try:
+        yield going
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -75,6 +75,17 @@ async def test_one_connection_carries_many_requests(plain_stage: Stage) -> None:
     writer.close()
 
 
+async def test_a_connection_that_asks_nothing_more_is_closed(
+    plain_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frazil.gateway.connection.IDLE_DEADLINE_S", 0.3)
+    reader, writer = await Connections.to(plain_stage).tls()
+    writer.write(f"GET /headers HTTP/1.1\r\nhost: {plain_stage.authority}\r\n\r\n".encode())
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).startswith(b"HTTP/1.1 200")
+    await asyncio.wait_for(reader.read(), 20)  # the answer's body, and then the end
+    writer.close()
+
+
 async def test_events_flow_as_they_are_said(plain_stage: Stage, http: httpx.AsyncClient) -> None:
     async with http.stream("GET", "/events") as response:
         lines = response.aiter_lines()

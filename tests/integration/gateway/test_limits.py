@@ -73,6 +73,31 @@ async def test_half_open_connections_cost_little(
         assert each < PER_CONNECTION_KIB
 
 
+@pytest.fixture
+def few_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frazil.gateway.app.CONNECTIONS_MAX", 3)
+
+
+async def test_there_is_a_most_of_connections(few_connections: None, plain_stage: Stage) -> None:
+    """One too many is closed at once, and takes no place; when another one has gone, there is room again."""
+    held = [await _endless_head(plain_stage) for _ in range(3)]
+    for _ in range(5):
+        reader, writer = await _silent(plain_stage)
+        async with asyncio.timeout(DEADLINE_S):
+            assert await reader.read() == b""
+        writer.close()
+    held.pop()[1].transport.abort()
+    url = f"https://{plain_stage.authority}"
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            async with httpx.AsyncClient(base_url=url, verify=plain_stage.trust, trust_env=False) as http:
+                with contextlib.suppress(httpx.TransportError):  # until it is seen that the other one has gone
+                    assert (await http.get("/headers")).status_code == 200
+                    break
+    for _, writer in held:
+        writer.transport.abort()
+
+
 async def test_who_pings_and_does_not_read_is_not_read(plain_stage: Stage) -> None:
     pings = (b"\x89\xfd" + bytes(4 + 125)) * 500  # masked with zeros (RFC 6455, 5.2)
     upgrade = (
