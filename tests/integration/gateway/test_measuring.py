@@ -12,6 +12,7 @@ from frazil.gateway import measuring, relay
 from frazil.spice.base_messages import BaseClient, BaseServer, Ping, Pong
 from frazil.spice.records import decode, encode
 from frazil.wire.sessions import Line
+from tests.integration.gateway.played import PlayedBackEnd, flood
 from tests.integration.gateway.stage import SpiceClient, Stage
 from tests.integration.gateway.test_links import enter
 
@@ -72,3 +73,20 @@ async def test_the_latency_is_that_of_now_also_where_nothing_passes(played_stage
             client.latency_s = 0.0
             await told(played_stage, session_id, lambda line: (line.latency_ms or 400) < 400)
     assert far.to_viewer_bytes == near.to_viewer_bytes, "the desktop has said nothing meanwhile"
+
+
+@pytest.mark.parametrize("way", ["websocket", "tunnel"])
+async def test_a_viewer_that_does_not_read_for_a_while_is_seen(
+    played_stage: Stage, played: PlayedBackEnd, way: str
+) -> None:
+    session_id = played_stage.controller.open_session()
+    async with played_stage.way(way, session_id) as viewer:
+        await enter(played_stage, viewer, session_id)
+        back_end = await played.link()
+        await told(played_stage, session_id, lambda line: line.links == 1 and line.stalls == 0)
+        async with flood(lambda: back_end.say(300, bytes(64 << 10))) as going:
+            await going.stopped(within=256)
+            for _ in range(2 * going.times):
+                await viewer.message(300)
+            line = await told(played_stage, session_id, lambda line: line.stalls > 0)
+    assert line.to_viewer_bytes > 64 << 10
