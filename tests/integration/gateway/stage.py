@@ -46,16 +46,12 @@ FIRST_ON_DISPLAY = encode(
 WAYS = ("websocket", "tunnel", "tunnel-in-tls")
 
 
-@dataclass(slots=True)
-class Stage:
-    """What a test needs to know of it."""
+@dataclass(slots=True, kw_only=True)
+class Door:
+    """A gateway's public port, as clients know it."""
 
-    settings: Settings
     port: int
-    controller: FakeController
-    displays: DisplayServer
     trust: ssl.SSLContext
-    gateway: asyncio.Task[None]
 
     @property
     def authority(self) -> str:
@@ -105,6 +101,16 @@ class Stage:
         return (
             self.websocket(session_id) if way == "websocket" else self.tunnel(session_id, in_tls=way == "tunnel-in-tls")
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage(Door):
+    """What a test needs to know of it."""
+
+    settings: Settings
+    controller: FakeController
+    displays: DisplayServer
+    gateway: asyncio.Task[None]
 
 
 class SpiceClient(ABC):
@@ -304,7 +310,9 @@ async def staged(directory: Path, back_end: Path, controllers: AsyncExitStack | 
             async with asyncio.timeout(DEADLINE_S):
                 await ready.wait()
                 await controller.listening.wait()
-            yield Stage(settings, port, controller, displays, trust, gateway)
+            yield Stage(
+                settings=settings, port=port, controller=controller, displays=displays, trust=trust, gateway=gateway
+            )
         finally:
             gateway.cancel()
             await asyncio.gather(gateway, return_exceptions=True)
