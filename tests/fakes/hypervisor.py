@@ -18,6 +18,7 @@ from frazil import failpoint
 from frazil.model.desktop import Epoch
 from frazil.model.errors import Conflict, GuestSilent, HostError, NotFound, Unavailable
 from frazil.server.hypervisor import precedence
+from frazil.server.hypervisor.display_pair import connected_pair
 from frazil.server.hypervisor.port import (
     Domain,
     DomainPlan,
@@ -38,9 +39,9 @@ PIXEL_PNG = base64.b64decode(
 
 def _dead_display() -> int:
     """A display that is at its end already."""
-    read, write = os.pipe()
-    os.close(write)
-    return read
+    qemus, gateways = connected_pair()
+    qemus.close()
+    return gateways.detach()
 
 
 class FakeHypervisor:

@@ -179,7 +179,7 @@ class Link:
         except HostError as exc:
             raise refuse_link(str(exc), LinkError.ERROR, CloseCode.BACKEND_GONE) from exc
         try:
-            reader, writer = await asyncio.open_unix_connection(sock=sock, limit=RELAY_READ_BYTES)
+            reader, writer = await asyncio.open_connection(sock=sock, limit=RELAY_READ_BYTES)
         except BaseException:
             sock.close()
             raise

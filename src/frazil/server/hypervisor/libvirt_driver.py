@@ -28,6 +28,7 @@ from frazil.model.errors import Conflict, FrazilError, GuestSilent, HostError, O
 from frazil.server import host_facts
 from frazil.server.hypervisor import domainxml, freezing, precedence
 from frazil.server.hypervisor.connection import Connection, run_event_loop
+from frazil.server.hypervisor.display_pair import connected_pair
 from frazil.server.hypervisor.domainxml import channels, metadata
 from frazil.server.hypervisor.errors import domain_ended
 from frazil.server.hypervisor.port import Domain, DomainPlan, DomainState, GuestExit, Screenshot, domain_name
@@ -358,7 +359,10 @@ class LibvirtHypervisor:
     async def open_display(self, desktop_id: str) -> int:
         def take(connection: libvirt.virConnect) -> int:
             domain = self._ours(connection, desktop_id)
-            return int(domain.openGraphicsFD(0, libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH))
+            qemus, gateways = connected_pair()
+            with qemus, gateways:
+                domain.openGraphics(0, qemus.fileno(), libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH)
+                return gateways.detach()
 
         return await self._lifecycle.call(
             take, doing=f"open the display of desktop {desktop_id}", deadline_s=10.0, discard=os.close

@@ -186,7 +186,7 @@ class Hypervisor(Protocol):
         ...
 
     async def open_display(self, desktop_id: str) -> int:
-        """A connected SPICE socket's file descriptor, owned by the caller."""
+        """A connected SPICE socket's file descriptor, owned by the caller. It is no UNIX socket: `display_pair`."""
         ...
 
     async def agent_ping(self, desktop_id: str, *, timeout_s: float) -> None:
