@@ -1,24 +1,19 @@
-"""What stands behind the relays of `bench/gateway.py`: a SPICE server's plain socket, and a controller for the gateway.
+"""What the gateway of a benchmark asks: a controller and a server's display socket, both the tests' own.
 
-    python bench/behind_gateway.py DIRECTORY [SOCKET]
+    python bench/behind_gateway.py DIRECTORY BACK_END [--monitor]
 
-With a SOCKET the SPICE server is there already (`bench/viewer.py` has real ones), and only the controller is made.
-
-Prints `ready` once all sockets are there; each number read from the standard input is answered by a line of JSON with
-so many sessions, `[[session id, ticket], ...]`. Ends with its standard input.
-
-The SPICE server has no desktop. On a display link a client's message `ECHO` is answered by one message of as many bytes
-as it asks for; `STREAM` by such messages without end, each sent by a call of its own, as spice-server sends them.
+All sessions lead to one SPICE server. BACK_END is its socket, or with --monitor that of a QEMU's monitor: then it is
+given links as a desktop's QEMU is. Prints `ready` once all sockets are there; each
+number read from the standard input is answered by a line of JSON with so many sessions, `[[session id, ticket], ...]`.
+Ends with its
+standard input.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
 import json
 import socket
-import struct
 import sys
 from pathlib import Path
 
@@ -26,114 +21,45 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from monitor import Monitor
+
+from frazil.server.hypervisor.display_pair import connected_pair
 from frazil.settings import Settings
-from frazil.spice import link
-from frazil.spice.auth import ENCRYPTED_BYTES, TicketKey
-from frazil.spice.base_messages import BaseServer
-from frazil.spice.channels import ChannelType
-from frazil.spice.framing import HeaderKind, encode
-from frazil.spice.link import LinkReply
-from frazil.spice.main_channel import MainInit, MainServer
-from frazil.spice.records import encode as encode_body
 from tests.integration.gateway.controller import FakeController
 from tests.integration.gateway.display_server import DisplayServer
-from tests.integration.gateway.stage import FIRST_ON_DISPLAY
-
-ECHO, STREAM = 201, 202
-"""No numbers of real messages: those the gateway looks at."""
-ANSWER = 101
-DISPLAY_MARK = 102
-ASK = struct.Struct("<HII")
-"""A whole message: type, its body's size, and in the body how many bytes each answer is to have, header and all."""
-CAPS = (0b1001,)
-"""AUTH_SELECTION and MINI_HEADER."""
-HEADER_BYTES = HeaderKind.MINI.value
-BEGINNING = encode(HeaderKind.MINI, BaseServer.SET_ACK, bytes(8)) + encode(HeaderKind.MINI, DISPLAY_MARK, b"")
-"""What a display channel begins with."""
-AT_A_TIME = 32
-SOCKET = "spice.sock"
 
 
 def settings_in(directory: Path, *, port: int = 0) -> Settings:
     return Settings(state_dir=directory / "state", run_dir=directory / "run", listen=f"127.0.0.1:{port}")
 
 
-class SpiceServer:
-    """Takes every link."""
+class Displays(DisplayServer):
+    """Of a QEMU, as a host's server opens them."""
 
-    def __init__(self) -> None:
-        self._reply = link.encode_reply(LinkReply(error=0, public_key=TicketKey().public_der, common_caps=CAPS))
-        self._numbers = itertools.count(1)
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._monitor = Monitor(path)
 
-    async def serve(self, path: Path) -> None:
-        loop = asyncio.get_running_loop()
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(str(path))
-            listening.listen(512)
-            listening.setblocking(False)
-            async with asyncio.TaskGroup() as tasks:
-                while True:
-                    sock, _ = await loop.sock_accept(listening)
-                    tasks.create_task(self._link(sock))
-
-    async def _link(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        with sock, contextlib.suppress(OSError, EOFError):
-            message = link.decode_message(await _read(sock, link.decode_header(await _read(sock, link.HEADER_BYTES))))
-            await loop.sock_sendall(sock, self._reply)
-            await _read(sock, 4 + ENCRYPTED_BYTES)
-            await loop.sock_sendall(sock, bytes(4))
-            if message.channel_type == ChannelType.MAIN:
-                init = MainInit(session_id=next(self._numbers), display_channels_hint=1, supported_mouse_modes=3,
-                                current_mouse_mode=2, agent_connected=False, agent_tokens=10, multi_media_time_ms=0,
-                                ram_hint=0)  # fmt: skip
-                await loop.sock_sendall(sock, encode(HeaderKind.MINI, MainServer.INIT, encode_body(init)))
-                while await loop.sock_recv(sock, 1 << 16):
-                    """A main link has nothing more to say here."""
-            else:
-                await self._display(sock)
-
-    async def _display(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        await _read(sock, len(FIRST_ON_DISPLAY))
-        await loop.sock_sendall(sock, BEGINNING)
-        while True:
-            number, _, size = ASK.unpack(await _read(sock, ASK.size))
-            answer = encode(HeaderKind.MINI, ANSWER, bytes(size - HEADER_BYTES))
-            await loop.sock_sendall(sock, answer)
-            while number == STREAM:
-                for _ in range(AT_A_TIME):
-                    await loop.sock_sendall(sock, answer)
-                await asyncio.sleep(0)  # A socket that never fills must not keep the others out.
+    def connected(self) -> socket.socket:
+        qemus, gateways = connected_pair()
+        with qemus:
+            self._monitor.add_viewer(qemus)
+        return gateways
 
 
-async def _read(sock: socket.socket, size: int) -> bytes:
-    loop = asyncio.get_running_loop()
-    have = b""
-    while len(have) < size:
-        part = await loop.sock_recv(sock, size - len(have))
-        if not part:
-            raise EOFError
-        have += part
-    return have
-
-
-async def main(directory: Path, back_end: Path | None) -> None:
+async def main(directory: Path, displays: DisplayServer) -> None:
     settings = settings_in(directory)
-    controller, displays = FakeController(), DisplayServer(back_end or directory / SOCKET)
+    controller = FakeController()
     async with (
-        asyncio.TaskGroup() as tasks,
         displays.running(settings.display_socket),
         controller.running(settings.internal_socket, settings.public_socket),
     ):
-        serving = None if back_end else tasks.create_task(SpiceServer().serve(directory / SOCKET))
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             sessions = [controller.open_session() for _ in range(int(line))]
             print(json.dumps([[one, controller.mint(one)] for one in sessions]), flush=True)
-        if serving:
-            serving.cancel()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None))
+    given = Path(sys.argv[2])
+    uvloop.run(main(Path(sys.argv[1]), Displays(given) if "--monitor" in sys.argv[3:] else DisplayServer(given)))

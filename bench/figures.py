@@ -56,7 +56,7 @@ def _commit() -> str:
 
 
 def report(result: dict[str, object]) -> int:
-    """Print it as one line. The exit code: 1 when a goal was missed."""
+    """Print it as one line. The exit code: 1 when a goal was missed, or its figures don't tell (None)."""
     print(json.dumps(result))
     goals = result["goals"]
     assert isinstance(goals, dict)

@@ -15,13 +15,13 @@ import random
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import quantiles
 
 import uvloop
-from behind_gateway import ASK, BEGINNING, ECHO, STREAM
+from plain_server import ASK, BEGINNING, ECHO, STREAM
 from relays import CIPHER, Relay
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
@@ -81,7 +81,8 @@ class Viewer:
             connection_id: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             following = tasks.create_task(_follow(main, connection_id))
             try:
-                number = await connection_id
+                async with asyncio.timeout(DEADLINE_S):
+                    number = await connection_id
                 if not display:
                     yield main
                     return
@@ -122,14 +123,15 @@ class Viewer:
         else:
             reader, writer = await asyncio.open_connection("127.0.0.1", work.port)
         try:
-            if work.way == "tunnel":
-                target = f"{session_id}:{work.port}"
-                writer.write(f"CONNECT {target} HTTP/1.0\r\nHost: {target}\r\n\r\n".encode())
-                head = await reader.readuntil(b"\r\n\r\n")
-                assert head.split()[1] == b"200", head
-            if self._tls is not None:
-                await writer.start_tls(self._tls, server_hostname="localhost")
-                self._check(writer.get_extra_info("cipher"))
+            async with asyncio.timeout(DEADLINE_S):
+                if work.way == "tunnel":
+                    target = f"{session_id}:{work.port}"
+                    writer.write(f"CONNECT {target} HTTP/1.0\r\nHost: {target}\r\n\r\n".encode())
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    assert head.split()[1] == b"200", head
+                if self._tls is not None:
+                    await writer.start_tls(self._tls, server_hostname="localhost")
+                    self._check(writer.get_extra_info("cipher"))
             yield TunnelClient(reader, writer)
         finally:
             writer.transport.abort()
@@ -139,6 +141,7 @@ class Viewer:
 
 
 async def _follow(main: SpiceClient, connection_id: asyncio.Future[int]) -> None:
+    """Raises EOFError when the link ends, which nobody wants here."""
     parser = MessageParser(HeaderKind.MINI)
     while data := await main.some():
         for message in parser.feed(data):
@@ -148,6 +151,7 @@ async def _follow(main: SpiceClient, connection_id: asyncio.Future[int]) -> None
                 ping = decode(Ping, message.body)
                 pong = encode_body(Pong(id=ping.id, timestamp=ping.timestamp))
                 await main.send(encode(HeaderKind.MINI, BaseClient.PONG, pong))
+    raise EOFError("the main link has ended")
 
 
 async def echo(link: SpiceClient, size_bytes: int) -> float:
@@ -243,7 +247,8 @@ async def hold(work: Work) -> dict[str, object]:
 
 async def busy(work: Work) -> dict[str, object]:
     """Sessions that each ask for an answer so many times a second, in a rhythm of their own."""
-    relay, took_s = Relay(work.pid, work.port), []
+    relay = Relay(work.pid, work.port)
+    took_s: list[float] = []
     late_s: list[float] = []
 
     async def ask(link: SpiceClient, first_s: float) -> None:
@@ -270,7 +275,7 @@ async def busy(work: Work) -> dict[str, object]:
     }  # fmt: skip
 
 
-WORKS: dict[str, Callable[[Work], Awaitable[dict[str, object]]]] = {
+WORKS: dict[str, Callable[[Work], Coroutine[None, None, dict[str, object]]]] = {
     "latency": latency, "stream": stream, "set_up": set_up, "hold": hold, "busy": busy,
 }  # fmt: skip
 

@@ -1,23 +1,26 @@
 """The relays that `bench/gateway.py` compares, as processes of their own: Frazil's gateway, HAProxy, websockify.
 
-All three serve the same certificate by TLS 1.3 and lead to the same plain UNIX socket.
+All serve the same certificate by TLS 1.3 and lead to the same plain UNIX socket. Several of a kind may run at once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
-from behind_gateway import SOCKET, settings_in
+from behind_gateway import settings_in
 
 from frazil.gateway.tls import SERVED_FILE, ensure_certificates
 from frazil.runtime import SystemClock
@@ -25,8 +28,10 @@ from frazil.runtime import SystemClock
 CIPHER = "TLS_AES_256_GCM_SHA384"
 """What OpenSSL's own order of preference comes to; the load generator checks that every relay speaks it."""
 STARTING_S = 30.0
-PACKAGES = {"haproxy": "haproxy", "websockify": "websockify"}
-"""Commands, and the Debian package of each."""
+SOCKET = "spice.sock"
+"""Where the back end of HAProxy and websockify listens."""
+OTHERS = ("haproxy", "websockify")
+"""Commands, which are the names of their Debian packages too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +55,32 @@ class Relay:
 
 def missing() -> list[str]:
     """The Debian packages that are needed and not there."""
-    return [package for command, package in PACKAGES.items() if shutil.which(command) is None]
+    return [command for command in OTHERS if shutil.which(command) is None]
+
+
+def versions() -> dict[str, str]:
+    """Of the relays, and of what they encrypt with."""
+    packages = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *OTHERS, "libssl3*"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    ours = {name: metadata.version(name) for name in ("uvloop", "websockets")}
+    return {
+        "python": platform.python_version(), "openssl of python": ssl.OPENSSL_VERSION, **ours,
+        **dict(line.split(maxsplit=1) for line in packages.stdout.splitlines() if line.count(" ") == 1),
+    }  # fmt: skip
 
 
 @contextmanager
 def running(name: str, directory: Path) -> Iterator[Relay]:
     """The relay `name` of `COMMANDS`. Raises RuntimeError, with its last words, when it does not start."""
     port = _free_port()
-    log = directory / f"{name}.log"
+    log = directory / f"{name}-{port}.log"
     ensure_certificates(settings_in(directory), clock=SystemClock(), owner_gid=None)
     with log.open("wb") as out:
         process = subprocess.Popen(
             COMMANDS[name](directory, port), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            env=dict(os.environ, FRAZIL_CONFIG=str(directory / "frazil.toml")), cwd=directory,
+            env=dict(os.environ, FRAZIL_CONFIG=str(directory / f"gateway-{port}.toml")), cwd=directory,
         )  # fmt: skip
     try:
         _wait_until_it_listens(process, port, log)
@@ -83,14 +101,14 @@ def trust(directory: Path) -> Path:
 
 def _gateway(directory: Path, port: int) -> list[str]:
     settings = settings_in(directory, port=port)
-    (directory / "frazil.toml").write_text(
+    (directory / f"gateway-{port}.toml").write_text(
         f'state_dir = "{settings.state_dir}"\nrun_dir = "{settings.run_dir}"\nlisten = "{settings.listen}"\n'
     )
     return [str(Path(sys.executable).with_name("frazil")), "gateway"]
 
 
 def _haproxy(directory: Path, port: int) -> list[str]:
-    config = directory / "haproxy.cfg"
+    config = directory / f"haproxy-{port}.cfg"
     config.write_text(
         f"""global
     nbthread 1

@@ -57,6 +57,15 @@ class DisplayServer:
             if self.failure is not None:
                 await loop.sock_sendall(sock, answer)
                 return
-            with socket.socket(socket.AF_UNIX) as display:
-                display.connect(str(self.back_end))
+            with self.connected() as display:
                 socket.send_fds(sock, [answer], [display.fileno()])
+
+    def connected(self) -> socket.socket:
+        """A new connection to the back end."""
+        display = socket.socket(socket.AF_UNIX)
+        try:
+            display.connect(str(self.back_end))
+        except OSError:
+            display.close()
+            raise
+        return display
