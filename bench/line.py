@@ -4,19 +4,24 @@
 
 TARGET is a port of this machine or the path of a UNIX socket. Prints its own port, and ends with its standard input.
 All connections share the rate, as they share a person's line; each direction has it for itself. Not more than
-`WAITING_BYTES` wait on the line: then it takes no more from the sender, as a router's queue that is full.
+`WAITING_BYTES` wait to be sent: then it takes no more from the sender, as a router's queue that is full. What is on its
+way does not count, so that a long line is as fast as a short one.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
+import socket
 import sys
 from collections.abc import Sequence
 
 PIECE_BYTES = 16 << 10
 WAITING_BYTES = 128 << 10
+TAKEN_BYTES = 64 << 10
+"""What the kernel takes for us beyond that; without a word it would be megabytes, which no line has."""
+ON_THE_WAY = 4096
+"""Pieces, for a receiver that takes nothing; all that is on its way fits."""
 
 
 class Direction:
@@ -25,42 +30,34 @@ class Direction:
     def __init__(self, delay_s: float, bytes_per_s: float) -> None:
         self._delay_s, self._bytes_per_s = delay_s, bytes_per_s
         self._free_at_s = 0.0
-        self._waiting = 0
-        self._less = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """From one to the other until the end, which is carried as well."""
-        pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        """From one to the other until the end, which is carried as well. Raises OSError when either is cut off."""
+        pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(ON_THE_WAY)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._deliver(pieces, writer))
             piece = b"-"
             while piece:
-                try:
-                    piece = await reader.read(PIECE_BYTES)
-                except ConnectionError:
-                    piece = b""
-                pieces.put_nowait((await self._sent(len(piece)) + self._delay_s, piece))
+                piece = await reader.read(PIECE_BYTES)
+                await pieces.put((await self._sent(len(piece)) + self._delay_s, piece))
 
     async def _sent(self, size: int) -> float:
         """When so many bytes have left on the wire; waits while too many are before them."""
-        while self._waiting > WAITING_BYTES:
-            self._less.clear()
-            await self._less.wait()
-        self._waiting += size
-        self._free_at_s = max(self._free_at_s, asyncio.get_running_loop().time()) + size / self._bytes_per_s
-        return self._free_at_s
+        now_s = asyncio.get_running_loop().time
+        async with self._turn:
+            await asyncio.sleep(self._free_at_s - now_s() - WAITING_BYTES / self._bytes_per_s)  # makes the line's rate
+            self._free_at_s = max(self._free_at_s, now_s()) + size / self._bytes_per_s
+            return self._free_at_s
 
     async def _deliver(self, pieces: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
         piece = b"-"
-        with contextlib.suppress(ConnectionError):
-            while piece:
-                at_s, piece = await pieces.get()
-                await asyncio.sleep(at_s - asyncio.get_running_loop().time())  # the line's delay is what is made here
-                self._waiting -= len(piece)
-                self._less.set()
-                writer.write(piece)
-                await writer.drain()
-        writer.close()
+        while piece:
+            at_s, piece = await pieces.get()
+            await asyncio.sleep(at_s - asyncio.get_running_loop().time())  # and its delay
+            writer.write(piece)
+            await writer.drain()
+        writer.write_eof()
 
 
 async def main(target: str, round_trip_ms: float, mbit: float) -> None:
@@ -68,17 +65,42 @@ async def main(target: str, round_trip_ms: float, mbit: float) -> None:
     back = Direction(round_trip_ms / 2000, mbit * 1e6 / 8)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        opening = (
-            asyncio.open_connection("127.0.0.1", int(target))
-            if target.isdigit()
-            else asyncio.open_unix_connection(target)
-        )
-        far_reader, far_writer = await opening
-        await asyncio.gather(there.carry(reader, far_writer), back.carry(far_reader, writer))
+        """A connection that is cut off at one end is cut off at the other."""
+        ends = [writer]
+        try:
+            far_reader, far_writer = await _reach(target)
+            ends.append(far_writer)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(there.carry(reader, far_writer))
+                tasks.create_task(back.carry(far_reader, writer))
+        except* OSError:
+            pass
+        finally:
+            for end in ends:
+                end.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TAKEN_BYTES)
+        listening.bind(("127.0.0.1", 0))
+        server = await asyncio.start_server(connected, sock=listening)
+        print(listening.getsockname()[1], flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+        server.close()
+
+
+async def _reach(target: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if not target.isdigit():
+        return await asyncio.open_unix_connection(target)
+    loop = asyncio.get_running_loop()
+    sock = socket.socket()
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TAKEN_BYTES)
+        sock.setblocking(False)
+        await loop.sock_connect(sock, ("127.0.0.1", int(target)))
+    except BaseException:
+        sock.close()
+        raise
+    return await asyncio.open_connection(sock=sock)
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:

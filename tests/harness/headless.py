@@ -1,9 +1,10 @@
 """A viewer without a screen: links main, display and inputs, counts draws, presses keys.
 
-`viewer` goes over the gateway's WebSocket, `straight` to a SPICE server's own port.
+`viewer` goes over the gateway's WebSocket, `tunnel` as a native viewer through it, `straight` to a SPICE server's own
+port.
 
-It decodes no picture. That the desktop draws, and draws an answer to a key, is what load tests and benchmarks ask.
-Message numbers are spice-protocol's `enums.h`.
+It decodes no picture. That the desktop draws, where, and that it draws an answer to a key, is what load tests and
+benchmarks ask. Message numbers are spice-protocol's `enums.h`.
 """
 
 from __future__ import annotations
@@ -29,16 +30,20 @@ from frazil.spice.link_errors import LinkError
 from frazil.spice.main_channel import MainInit, MainServer
 from frazil.spice.records import decode
 from frazil.wire.rest import Ticket
+from tests.harness.video import STREAM_REPORT, VIDEO_CAPS, Box, MediaTime, Streams
 
 DEADLINE_S = 30.0
 SPICE_AUTH = 1
 SET_ACK, PING = 3, 4
 ACK_SYNC, ACK, PONG = 1, 2, 3
-ATTACH_CHANNELS = 104
+ATTACH_CHANNELS, MULTI_MEDIA_TIME = 104, 106
 DISPLAY_INIT, PREFERRED_COMPRESSION = 101, 103
 DRAWS = frozenset({104, *range(302, 314), 318})
 """COPY_BITS and all of DRAW_FILL to DRAW_ALPHA_BLEND, and DRAW_COMPOSITE: SURFACE_CREATE alone shows nothing."""
-STREAMED = frozenset({123, 316})
+DRAWN = struct.Struct("<4xiiii")
+"""What each of them begins with: a surface, and the box."""
+COMPRESSION_CAPS = 1 << 5 | 1 << 6
+"""LZ4_COMPRESSION and PREF_COMPRESSION: without the first one a server that is asked for LZ4 sends LZ."""
 KEY_DOWN, KEY_UP = 101, 102
 SCANCODES = {
     **dict(zip("qwertyuiop", range(0x10, 0x1A), strict=True)),
@@ -52,18 +57,22 @@ SCANCODES = {
 
 
 class Headless:
-    """Made by `viewer`. `draws` counts what has been drawn so far."""
+    """Made by `viewer`. `draws` counts what has been drawn so far; `watch` is told where each time."""
 
     def __init__(self) -> None:
         self.inputs: _Link | None = None
         self._drawn = asyncio.Event()
+        self.watch: Callable[[Box], None] | None = None
+        self.streams = Streams()
         self.draws = 0
         self.display_bytes = 0
         self.last_drawn_at_s = 0.0
         self.first_picture_at_s: float | None = None
 
-    def drew(self) -> None:
+    def drew(self, box: Box) -> None:
         self.draws += 1
+        if self.watch is not None:
+            self.watch(box)
         self.last_drawn_at_s = time.monotonic()
         if self.first_picture_at_s is None:
             self.first_picture_at_s = time.monotonic()
@@ -89,10 +98,11 @@ class Headless:
     async def press(self, *keys: str) -> None:
         """Press and release each of `SCANCODES`."""
         assert self.inputs is not None
-        for key in keys:
-            code = SCANCODES[key]
-            await self.inputs.send(KEY_DOWN, struct.pack("<I", code))
-            await self.inputs.send(KEY_UP, struct.pack("<I", code | 0x80))
+        async with asyncio.timeout(DEADLINE_S):
+            for key in keys:
+                code = SCANCODES[key]
+                await self.inputs.send(KEY_DOWN, struct.pack("<I", code))
+                await self.inputs.send(KEY_UP, struct.pack("<I", code | 0x80))
 
 
 class _Way(Protocol):
@@ -104,7 +114,7 @@ class _Way(Protocol):
 
 
 class _Socket:
-    """A plain one."""
+    """A plain one, or TLS over it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -130,8 +140,11 @@ class _Link:
         self._window = 0
         self._unacknowledged = 0
 
-    async def enter(self, kind: ChannelType, *, connection_id: int, ticket: str) -> None:
-        asked = LinkMessage(connection_id=connection_id, channel_type=kind, channel_id=0, common_caps=(0b1011,))
+    async def enter(self, kind: ChannelType, *, connection_id: int, ticket: str, caps: int) -> None:
+        asked = LinkMessage(
+            connection_id=connection_id, channel_type=kind, channel_id=0, common_caps=(0b1011,),
+            channel_caps=(caps,) if caps else (),
+        )  # fmt: skip
         await self._way.send(link.encode_message(asked))
         reply = link.decode_reply(await self._read(link.decode_header(await self._read(link.HEADER_BYTES))))
         await self._way.send(struct.pack("<I", SPICE_AUTH) + encrypt_password(reply.public_key, ticket.encode()))
@@ -175,10 +188,10 @@ class _Link:
 
 
 @asynccontextmanager
-async def viewer(address: str, ca: Path, ticket: Ticket, *, compression: int | None = None) -> AsyncIterator[Headless]:
+async def viewer(address: str, ca: Path, ticket: Ticket, *, video: bool = False) -> AsyncIterator[Headless]:
     """A viewer on the session that `ticket` opens, at the gateway on `address` (host:port).
 
-    `compression` of pictures (`SPICE_IMAGE_COMPRESSION_*`) is asked for; without it the server's own stays.
+    `video`: it says that it can show video, and reports on what it is sent as the page does.
     """
     context = ssl.create_default_context(cafile=str(ca))
     url = f"wss://{address}{ticket.spice_path}"
@@ -189,13 +202,40 @@ async def viewer(address: str, ca: Path, ticket: Ticket, *, compression: int | N
             compression=None, ping_interval=None,
         )  # fmt: skip
 
-    async with _looking(dial, ticket.ticket, compression) as made:
+    async with _looking(dial, ticket.ticket, video=video) as made:
         yield made
 
 
 @asynccontextmanager
-async def straight(port: int) -> AsyncIterator[Headless]:
-    """A viewer of the SPICE server on this machine's `port`, which asks for no password."""
+async def tunnel(address: str, ca: Path, ticket: Ticket, *, video: bool = False) -> AsyncIterator[Headless]:
+    """The same as a native viewer comes in: by CONNECT, and TLS inside it."""
+    context = ssl.create_default_context(cafile=str(ca))
+    host, _, port = address.rpartition(":")
+    target = f"{ticket.spice_path.rpartition('/')[2]}:{port}"
+
+    @asynccontextmanager
+    async def dial() -> AsyncIterator[_Socket]:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(f"CONNECT {target} HTTP/1.0\r\nHost: {target}\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.split()[1] == b"200", head
+            await writer.start_tls(context, server_hostname=host)
+            yield _Socket(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    async with _looking(dial, ticket.ticket, video=video) as made:
+        yield made
+
+
+@asynccontextmanager
+async def straight(port: int, *, compression: int | None = None, video: bool = False) -> AsyncIterator[Headless]:
+    """A viewer of the SPICE server on this machine's `port`, which asks for no password.
+
+    `compression` of pictures (`SPICE_IMAGE_COMPRESSION_*`) is asked for before the first one; without it the server's
+    own stays. The gateway takes no such wish before the display has begun (ADR 0205).
+    """
 
     @asynccontextmanager
     async def dial() -> AsyncIterator[_Socket]:
@@ -205,35 +245,38 @@ async def straight(port: int) -> AsyncIterator[Headless]:
         finally:
             writer.close()
 
-    async with _looking(dial, "", None) as made:
+    async with _looking(dial, "", compression=compression, video=video) as made:
         yield made
 
 
 @asynccontextmanager
 async def _looking(
-    dial: Callable[[], AbstractAsyncContextManager[_Way]], password: str, compression: int | None
+    dial: Callable[[], AbstractAsyncContextManager[_Way]], password: str, *, compression: int | None = None, video: bool
 ) -> AsyncIterator[Headless]:
+    caps = (VIDEO_CAPS if video else 0) | (COMPRESSION_CAPS if compression is not None else 0)
     async with AsyncExitStack() as sockets, asyncio.TaskGroup() as tasks:
 
         async def enter(kind: ChannelType, connection_id: int) -> _Link:
             made = _Link(await sockets.enter_async_context(dial()))
-            await made.enter(kind, connection_id=connection_id, ticket=password)
+            display_caps = caps if kind == ChannelType.DISPLAY else 0
+            await made.enter(kind, connection_id=connection_id, ticket=password, caps=display_caps)
             return made
 
         async with asyncio.timeout(DEADLINE_S):
             main = await enter(ChannelType.MAIN, 0)
             main_messages = main.messages()
-            connection_id = await _init(main_messages)
+            first = await _init(main_messages)
+            made = Headless()
+            made.streams.time = MediaTime(first.multi_media_time_ms)
             await main.send(ATTACH_CHANNELS, b"")
-            coming = tasks.create_task(enter(ChannelType.INPUTS, connection_id))
-            display = await enter(ChannelType.DISPLAY, connection_id)
+            coming = tasks.create_task(enter(ChannelType.INPUTS, first.session_id))
+            display = await enter(ChannelType.DISPLAY, first.session_id)
             if compression is not None:
                 await display.send(PREFERRED_COMPRESSION, bytes([compression]))
             await display.send(DISPLAY_INIT, struct.pack("<BqBi", 1, 1 << 20, 1, 1 << 20))
-            made = Headless()
             following = [
-                tasks.create_task(_follow(main_messages)),
-                tasks.create_task(_count(display.messages(), made)),
+                tasks.create_task(_keep_time(main_messages, made.streams)),
+                tasks.create_task(_count(display, made)),
             ]
             made.inputs = await coming
             following.append(tasks.create_task(_follow(made.inputs.messages())))
@@ -244,11 +287,11 @@ async def _looking(
                 task.cancel()
 
 
-async def _init(messages: AsyncIterator[Message]) -> int:
-    """The connection id that the main link's first message gives."""
+async def _init(messages: AsyncIterator[Message]) -> MainInit:
+    """The main link's first message."""
     async for message in messages:
         if message.type == MainServer.INIT:
-            return decode(MainInit, message.body).session_id
+            return decode(MainInit, message.body)
     raise AssertionError("the main link says who it is")
 
 
@@ -257,8 +300,19 @@ async def _follow(messages: AsyncIterator[Message]) -> None:
         pass
 
 
-async def _count(messages: AsyncIterator[Message], seen: Headless) -> None:
+async def _keep_time(messages: AsyncIterator[Message], streams: Streams) -> None:
     async for message in messages:
+        if message.type == MULTI_MEDIA_TIME:
+            streams.time = MediaTime(struct.unpack_from("<I", message.body)[0])
+
+
+async def _count(display: _Link, seen: Headless) -> None:
+    async for message in display.messages():
         seen.display_bytes += len(message.body)
-        if message.type in DRAWS or message.type in STREAMED:
-            seen.drew()
+        if message.type in DRAWS:
+            top, left, bottom, right = DRAWN.unpack_from(message.body)
+            seen.drew(Box(left, top, right, bottom))
+        elif box := seen.streams.take(message):
+            seen.drew(box)
+            if report := seen.streams.report(message):
+                await display.send(STREAM_REPORT, report)

@@ -6,10 +6,13 @@ import json
 import os
 import select
 import subprocess
+import threading
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 BOOT_DEADLINE_S = 30.0
+ANSWER_DEADLINE_S = 60.0
 BANNER = b"Frazil test guest\r\n> "
 
 
@@ -42,18 +45,21 @@ def boot_sector() -> bytes:
 class BackEnd:
     """One QEMU. Its SPICE server listens on a UNIX socket and takes any password, as one with SKIPAUTH does."""
 
-    def __init__(self, directory: Path, *more: str, streaming: str = "off") -> None:
-        """`more` are further words of QEMU's command line; `streaming` of video: off, filter or all."""
+    def __init__(self, directory: Path, *more: str, boot: bytes | None = None, spice: str = "") -> None:
+        """`more` are further words of QEMU's command line, `spice` further options of its SPICE server.
+
+        `boot`: another boot sector, which says `!` too when it is there.
+        """
         self.socket = directory / "spice.sock"
         disk = directory / "boot.img"
-        disk.write_bytes(boot_sector().ljust(1 << 20, b"\0"))
+        disk.write_bytes((boot or boot_sector()).ljust(1 << 20, b"\0"))
         booted = directory / "booted"
         os.mkfifo(booted)
         command = [
             "qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "64", "-display", "none", "-nodefaults",
             "-vga", "std", "-device", "qemu-xhci", "-device", "usb-tablet", "-device", "virtio-serial-pci",
             "-drive", f"file={disk},format=raw,if=none,id=d", "-device", "ide-hd,drive=d",
-            "-spice", f"unix=on,addr={self.socket},disable-ticketing=on,streaming-video={streaming}",
+            "-spice", f"unix=on,addr={self.socket},disable-ticketing=on{spice and ','}{spice}",
             "-chardev", "spicevmc,id=agent,name=vdagent",
             "-device", "virtserialport,chardev=agent,name=com.redhat.spice.0",
             "-chardev", f"file,id=booted,path={booted}", "-device", "isa-debugcon,iobase=0xe9,chardev=booted",
@@ -64,7 +70,8 @@ class BackEnd:
         assert self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
         try:
-            with booted.open("rb", buffering=0) as word:
+            # Without O_NONBLOCK a QEMU that ends at once would be waited for for ever.
+            with open(os.open(booted, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as word:
                 self._greet()
                 byte: bytes | None = b""
                 while select.select([word], [], [], BOOT_DEADLINE_S)[0] and (byte := word.read(1)) != b"!":
@@ -75,7 +82,7 @@ class BackEnd:
             raise
 
     def _greet(self) -> None:
-        assert "QMP" in json.loads(self._from.readline())
+        assert "QMP" in self._heard()
         self.ask("qmp_capabilities")
 
     def ask(self, command: str, **arguments: object) -> object:
@@ -83,10 +90,21 @@ class BackEnd:
         self._to.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
         self._to.flush()
         while True:
-            message = json.loads(self._from.readline() or '{"error": "QEMU ended"}')
+            message = self._heard()
             assert "error" not in message, message
             if "return" in message:
                 return message["return"]
+
+    def _heard(self) -> dict[str, object]:
+        """QEMU's next message. One that says nothing is killed at the deadline."""
+        late = threading.Timer(ANSWER_DEADLINE_S, self._process.kill)
+        late.start()
+        try:
+            message = json.loads(self._from.readline() or '{"error": "QEMU ended"}')
+        finally:
+            late.cancel()
+        assert isinstance(message, dict)
+        return message
 
     def screenshot(self, file: Path) -> None:
         """What the guest's screen shows now, as a PNG."""
@@ -98,7 +116,7 @@ class BackEnd:
         assert isinstance(seen, dict)
         return {channel["channel-type"] for channel in seen.get("channels", [])}
 
-    def __enter__(self) -> BackEnd:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
