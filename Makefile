@@ -59,7 +59,7 @@ test:
 	$(SUDO) env FRAZIL_LAB=$$lab $(PYTEST) tests -m "alone and not soak"
 
 soak:
-	@$(PYTHON) scripts/bootstrap test
+	@$(PYTHON) scripts/bootstrap soak
 	$(SUDO) scripts/fresh-machine
 	$(SUDO) $(PYTEST) tests -m soak --timeout=7200
 	$(SUDO) env FRAZIL_FORBIDDEN_S=600 $(PYTEST) tests/e2e/test_sharing.py tests/e2e/test_desktop_in_native_viewer.py -k policy

@@ -3,6 +3,7 @@
     python3 scripts/bootstrap run     what `make run` needs
     python3 scripts/bootstrap check   what `make check` needs
     python3 scripts/bootstrap test    what `make test` needs
+    python3 scripts/bootstrap soak    what `make soak` and the benchmarks need
 
 Only the standard library of the system's Python is used. What is there already is left alone: packages are looked up
 in dpkg's database, the environment and the browser code carry a stamp with the hash of what they were made from. How
@@ -29,6 +30,7 @@ GOALS = {
     "run": {"packages": ("build", "run"), "lock": "requirements.lock"},
     "check": {"packages": ("build",), "lock": "requirements-dev.lock"},
     "test": {"packages": ("build", "run", "test"), "lock": "requirements-dev.lock"},
+    "soak": {"packages": ("build", "run", "test", "bench"), "lock": "requirements-dev.lock"},
 }
 
 

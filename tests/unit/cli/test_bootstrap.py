@@ -29,7 +29,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
 
 def test_the_one_list_of_packages(scripts: dict[str, ModuleType]) -> None:
     sections = scripts["debian"].read_list(ROOT / "debian-packages.txt")
-    assert set(sections) == {"build", "run", "test"}
+    assert set(sections) == {"build", "run", "test", "bench"}
     names = [package.name for packages in sections.values() for package in packages]
     assert len(names) == len(set(names))
     assert {"qemu-system-x86", "libvirt-daemon-system", "mmdebstrap", "python3-venv", "chromium"} <= set(names)

@@ -1,0 +1,46 @@
+"""The benchmarks of the gateway run to their end: whatever their goals say here, all is measured and told."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+DEADLINE_S = 1200.0
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(DEADLINE_S + 60)]
+
+
+def told(script: str, *arguments: str) -> dict[str, object]:
+    """The last line; 1 is the exit code of a goal that was missed."""
+    argv = [sys.executable, str(BENCH / script), *arguments]
+    said = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False, timeout=DEADLINE_S)
+    assert said.returncode in (0, 1)
+    result = json.loads(said.stdout.splitlines()[-1])
+    assert isinstance(result, dict)
+    return result
+
+
+def test_the_gateway_beside_other_relays() -> None:
+    short = ("--seconds", "0.5", "--rounds", "1", "--idle", "100", "--busy", "5", "--together-seconds", "2")
+    result = told("gateway.py", *short)
+    assert set(result) == {"together", "throughput", "round_trip_us", "sessions", "goals", "machine"}
+    together = result["together"]
+    assert isinstance(together, dict)
+    assert set(together) == {"straight", "tunnel", "websocket", "haproxy", "websockify"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="builds an image")
+def test_what_a_person_waits_for() -> None:
+    result = told("viewer.py", "--presses", "20", "--busy-seconds", "2")
+    assert result["failed"] == {}
+    busy = result["busy"]
+    assert isinstance(busy, dict)
+    for line, row in busy["film"]["all"].items():
+        assert line == "delayed_lines" or row["straight"]["streams"], "a film is no video to this spice-server"
+    assert not any(row["straight"]["streams"] for row in busy["film"]["off"].values() if "straight" in row)
