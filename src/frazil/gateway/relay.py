@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Never
 
 from frazil.gateway.close_codes import CloseCode
@@ -82,7 +82,7 @@ class Relay:
         return why
 
     async def _pass_to_client(self) -> None:
-        """Bytes that come together while the client is slow go out as one frame."""
+        """Bytes that come together while the client is slow go out together, in pieces that suit its line."""
         data = await _read_back_end(self._back_end)
         if not data:
             raise Ended(CloseCode.BACKEND_GONE, GONE)
@@ -122,6 +122,7 @@ class Relay:
         if self._filter.main is not None:
             self._session.connection_id = self._filter.main.session_id
             self._session.latency_s = self._filter.main.probe.latency_s
+            self._session.rate_bits_per_s = self._filter.main.probe.rate_bits_per_s
 
     async def _write(self, output: Output) -> None:
         """Wait for whoever got something: one that asks and does not listen is not listened to either."""
@@ -141,7 +142,8 @@ class Relay:
         """Both sides' bytes at once and without waiting, as `LinkFilter` wants it."""
         try:
             if output.to_client:
-                self._client.send(_joined(output.to_client))
+                for piece in _pieces(_joined(output.to_client), self._session.piece_bytes):
+                    self._client.send(piece)
         except OSError as exc:
             raise Ended(CloseCode.NORMAL, "The client is gone.") from exc
         try:
@@ -164,6 +166,15 @@ class Relay:
 
 def _joined(parts: Sequence[Buffer]) -> Buffer:
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _pieces(data: Buffer, most_bytes: int) -> Iterator[Buffer]:
+    if len(data) <= most_bytes:
+        yield data
+        return
+    view = memoryview(data)
+    for at in range(0, len(view), most_bytes):
+        yield view[at : at + most_bytes]
 
 
 async def _forever(step: Callable[[], Awaitable[None]]) -> Never:

@@ -22,6 +22,10 @@ TOLD_KEPT = 4096
 """What was told of a session that is not linked is remembered: that closes the gap between redeeming and linking."""
 
 STALL_S = 0.1
+PIECE_S = 0.003
+"""How long one WebSocket frame or TLS record is on the viewer's line. The viewer has nothing of it before its end."""
+PIECE_LEAST_BYTES = 1 << 11
+PIECE_MOST_BYTES = 1 << 16
 _log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -54,7 +58,7 @@ class Traffic:
 class LiveSession:
     """One main link and what hangs on it. `connection_id` is None until the back end has said it.
 
-    `latency_s`: to the viewer and back; None while it was not measured.
+    `latency_s`: to the viewer and back; `rate_bits_per_s`: of the line. None while they were not measured.
     """
 
     session_id: str
@@ -66,6 +70,14 @@ class LiveSession:
     others: set[Cuttable] = field(default_factory=set)
     traffic: Traffic = field(default_factory=Traffic)
     latency_s: float | None = None
+    rate_bits_per_s: float | None = None
+
+    @property
+    def piece_bytes(self) -> int:
+        """In how large pieces the viewer is to get what comes: see `PIECE_S`."""
+        if self.rate_bits_per_s is None:
+            return PIECE_MOST_BYTES
+        return min(max(int(self.rate_bits_per_s / 8 * PIECE_S), PIECE_LEAST_BYTES), PIECE_MOST_BYTES)
 
     def knows(self, ticket: bytes) -> bool:
         """Whether `ticket` opened this session, in constant time."""

@@ -3,7 +3,13 @@
 from structlog.testing import capture_logs
 
 from frazil.gateway.close_codes import CloseCode
-from frazil.gateway.sessions import TOLD_KEPT, LiveSession, LiveSessions
+from frazil.gateway.sessions import (
+    PIECE_LEAST_BYTES,
+    PIECE_MOST_BYTES,
+    TOLD_KEPT,
+    LiveSession,
+    LiveSessions,
+)
 from frazil.model.policy import Policy
 
 OPEN = Policy()
@@ -142,3 +148,11 @@ def test_the_newest_policy_holds_whichever_way_it_came() -> None:
     assert (session.policy, stranger.policy) == (MUTE, Policy())
     assert sessions.change_policy("s", Policy(), 4)
     assert session.policy == Policy()
+
+
+def test_a_piece_is_three_milliseconds_of_the_line() -> None:
+    session = opened(LiveSessions(), "s", b"t", Recorder())
+    assert session.piece_bytes == PIECE_MOST_BYTES, "nothing is known"
+    for mbit, size in ((1, PIECE_LEAST_BYTES), (10, 3750), (50, 18750), (1000, PIECE_MOST_BYTES)):
+        session.rate_bits_per_s = mbit * 1e6
+        assert session.piece_bytes == size

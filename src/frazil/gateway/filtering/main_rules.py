@@ -14,7 +14,7 @@ from frazil.gateway.filtering.line_probe import LineProbe
 from frazil.gateway.filtering.wires import PassingRules, Wires
 from frazil.model.clock import Clock
 from frazil.model.policy import Policy
-from frazil.spice.base_messages import BaseClient, Pong
+from frazil.spice.base_messages import BaseClient, BaseServer, Pong
 from frazil.spice.fields import Buffer
 from frazil.spice.framing import Message
 from frazil.spice.main_channel import (
@@ -72,6 +72,8 @@ class MainRules(PassingRules):
         """What the session's other links must name as connection id, once the server has said it."""
 
     def server_verdict(self, number: int, size: int) -> Verdict:
+        if number == BaseServer.PING:
+            self.probe.pinged(size, self._clock.monotonic_s())
         return Verdict.INSPECT if number in _FROM_SERVER else Verdict.PASS
 
     def client_verdict(self, number: int, size: int) -> Verdict:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frazil.gateway.filtering import LinkFilter, refuses_channel, without_compression
-from frazil.gateway.filtering.line_probe import BALLAST_BYTES, OUR_ID
+from frazil.gateway.filtering.line_probe import OUR_ID
 from frazil.model.errors import RemoteProtocolError
 from frazil.model.policy import Policy
 from frazil.spice.agent_messages import AgentType
@@ -146,21 +146,37 @@ def test_a_client_is_sent_to_the_gateway_wherever_the_desktop_goes() -> None:
 class TestLine:
     """The gateway's own pings."""
 
-    def test_round_trip_and_rate_are_measured_and_the_pongs_go_no_further(self) -> None:
+    def test_the_round_trip_is_measured_and_the_pongs_go_no_further(self) -> None:
         line = Line()
         line.pongs = False
         line.from_server(MainServer.INIT, encode(INIT))
         pings = [decode(Ping, body) for number, body in line.client if number == BaseServer.PING]
-        assert [len(p.data) for p in pings] == [0, 0, BALLAST_BYTES]
+        assert [len(p.data) for p in pings] == [0, 0]
         assert all(p.id & OUR_ID for p in pings)
-        for ping, at_s in zip(pings, (0.05, 0.05, 0.25), strict=True):
-            line.clock.at_s = 100 + at_s
+        for ping in pings:
+            line.clock.at_s = 100 + 0.05
             line.from_client(BaseClient.PONG, encode(Pong(id=ping.id, timestamp=0)))
         assert line.server == []
         probe = line.filter.main.probe if line.filter.main else None
         assert probe is not None
         assert probe.latency_s == pytest.approx(0.05)
-        assert probe.rate_bits_per_s == pytest.approx(8 * BALLAST_BYTES / 0.2)
+        assert probe.rate_bits_per_s is None
+
+    def test_the_rate_is_read_off_the_servers_own_measurement(self) -> None:
+        line = Line()
+        line.from_server(MainServer.INIT, encode(INIT))
+        probe = line.filter.main.probe if line.filter.main else None
+        assert probe is not None
+        probe.latency_s = 0.05
+        body = encode(Ping(id=3, timestamp=9, data=bytes(250 << 10)))
+        for number, data in ((2, b""), (3, bytes(250 << 10))):
+            line.pongs = False
+            line.from_server(BaseServer.PING, encode(Ping(id=number, timestamp=9, data=data)))
+        for number, at_s in ((2, 0.05), (3, 0.25)):
+            line.clock.at_s = 100 + at_s
+            line.from_client(BaseClient.PONG, encode(Pong(id=number, timestamp=9)))
+        assert [decode(Pong, said).id for _, said in line.server[-2:]] == [2, 3], "the server measures by them"
+        assert probe.rate_bits_per_s == pytest.approx(8 * len(body) / 0.2)
 
     def test_the_servers_own_pings_are_answered_to_it(self) -> None:
         line = Line()
@@ -191,7 +207,7 @@ class TestLine:
             line.from_server(MainServer.MULTI_MEDIA_TIME, bytes(4))
             line.from_server(MainServer.AGENT_DISCONNECTED, bytes(4))
             line.measure()
-        assert len([n for n, _ in line.client if n == BaseServer.PING]) == 503
+        assert len([n for n, _ in line.client if n == BaseServer.PING]) == 502
 
 
 START = encode(PlaybackStart(channels=2, format=1, frequency_hz=48000, time_ms=0))
