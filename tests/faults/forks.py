@@ -103,6 +103,11 @@ class Forks:
     def desktops(self) -> list[Desktop]:
         return self.stack.root.desktops(pool=self.pool)
 
+    def blames(self, desktop_id: str) -> list[str]:
+        """What is said of a desktop that should not be said of one that was well."""
+        events = self.stack.root.desktop_events(desktop_id)
+        return [f"{event.kind}: {event.text}" for event in events if "fail" in event.kind or "restart" in event.kind]
+
     def templates(self) -> list[Manifest]:
         """Those that are whole."""
         found = self.stack.settings.templates_dir.glob(f"[!.]*/{MANIFEST}")

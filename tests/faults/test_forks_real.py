@@ -59,6 +59,7 @@ def test_libvirtd_is_killed_while_a_fork_is_made(forks: Forks, phase: str) -> No
     after = forks.stack.guests.ids()
     assert half in after
     assert before.items() <= after.items(), "one that ran was ended or made anew"
+    assert forks.blames(half) == []
 
 
 @pytest.mark.parametrize("phase", RUNNING)
