@@ -17,10 +17,10 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-NETWORK_CHANGED = ("ERR_NETWORK_CHANGED", "chrome-error://chromewebdata/")
+NETWORK_CHANGED = ("ERR_NETWORK_CHANGED", "chrome-error://chromewebdata/", "is interrupted by another navigation")
 """Chromium drops what it is loading when an address of the machine comes or goes, as with each test's guests.
 
-It says so at once, or of the next page, when the one that tells about it comes in between.
+It says so at once, or of the next page, when the one that tells about it comes in between, or goes there by itself.
 """
 TRIES = 5
 

@@ -29,6 +29,7 @@ from tests.integration.gateway.test_links import enter
 
 pytestmark = pytest.mark.real
 SET_ACK = encode(HeaderKind.MINI, BaseServer.SET_ACK, bytes(SET_ACK_BYTES))
+TRIES = 100
 UNKNOWN = encode(HeaderKind.MINI, 0xFFFF, b"")
 
 
@@ -51,6 +52,20 @@ async def draws(client: SpiceClient) -> None:
     assert struct.unpack("<HI", await client.read(6)) == (BaseServer.SET_ACK, SET_ACK_BYTES)
     await client.read(SET_ACK_BYTES)
     assert await client.read(6)
+
+
+@asynccontextmanager
+async def drawing(stage: Stage, session_id: str, ticket: str, number: int) -> AsyncIterator[WebSocketClient]:
+    """One that draws behind one that has just ended: spice-server closes it while it has not let go of that."""
+    for _ in range(TRIES):
+        async with display(stage, session_id, ticket, number) as client:
+            try:
+                await draws(client)
+            except EOFError:
+                continue
+            yield client
+            return
+    raise AssertionError(f"None of {TRIES} display links drew.")
 
 
 @pytest.mark.parametrize(
@@ -83,8 +98,8 @@ async def test_a_display_link_harms_no_desktop(stage: Stage, back_end: BackEnd, 
             async with display(stage, session_id, ticket, number) as waiting:
                 await waiting.send(said)
                 assert await waiting.closed() == CloseCode.BAD_LINK
-        async with display(stage, session_id, ticket, number) as right:
-            await draws(right)
+        async with drawing(stage, session_id, ticket, number):
+            pass
     back_end.ask("query-status")
 
 
@@ -105,8 +120,7 @@ async def test_what_comes_later_harms_no_desktop_either(stage: Stage, back_end: 
     async with stage.websocket(session_id) as main:
         ticket, number = await enter(stage, main, session_id)
         for _ in range(3):
-            async with display(stage, session_id, ticket, number) as client:
-                await draws(client)
+            async with drawing(stage, session_id, ticket, number) as client:
                 await client.send(UNKNOWN)
                 await client.ended()
         await main.lives()
@@ -129,11 +143,13 @@ async def test_no_message_ends_a_desktop(stage: Stage, back_end: BackEnd, channe
                 if channel is ChannelType.MAIN:
                     await main.send(message)
                     continue
+                if channel is ChannelType.DISPLAY:
+                    async with drawing(stage, session_id, ticket, connection_id) as link:
+                        await link.send(message)
+                    continue
                 async with stage.websocket(session_id) as link:
                     await link.link(channel, connection_id=connection_id)
                     assert await link.give(ticket) == LinkError.OK
-                    if channel is ChannelType.DISPLAY:
-                        await draws(link)
                     await link.send(message)
         assert back_end.ask("query-status")
     async with stage.websocket(session_id) as main:
