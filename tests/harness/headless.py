@@ -268,16 +268,15 @@ async def _looking(
             first = await _init(main_messages)
             made = Headless()
             made.streams.time = MediaTime(first.multi_media_time_ms)
+            # From now on: the pings that measure the line wait to be answered.
+            following = [tasks.create_task(_keep_time(main_messages, made.streams))]
             await main.send(ATTACH_CHANNELS, b"")
             coming = tasks.create_task(enter(ChannelType.INPUTS, first.session_id))
             display = await enter(ChannelType.DISPLAY, first.session_id)
             if compression is not None:
                 await display.send(PREFERRED_COMPRESSION, bytes([compression]))
             await display.send(DISPLAY_INIT, struct.pack("<BqBi", 1, 1 << 20, 1, 1 << 20))
-            following = [
-                tasks.create_task(_keep_time(main_messages, made.streams)),
-                tasks.create_task(_count(display, made)),
-            ]
+            following.append(tasks.create_task(_count(display, made)))
             made.inputs = await coming
             following.append(tasks.create_task(_follow(made.inputs.messages())))
         try:
