@@ -4,7 +4,8 @@
 
 Prints `ready` once the socket is there, and ends with its standard input.
 
-On a display link a client's message `ECHO` is answered by one message of as many bytes as it asks for; `STREAM` by such
+A main link begins as spice-server's over TCP does: with 250 KiB in a ping, by which it measures the line. On a display
+link a client's message `ECHO` is answered by one message of as many bytes as it asks for; `STREAM` by such
 messages without end, each sent by a call of its own, as spice-server sends them.
 """
 
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from frazil.spice import link
 from frazil.spice.auth import ENCRYPTED_BYTES, TicketKey
-from frazil.spice.base_messages import BaseServer
+from frazil.spice.base_messages import BaseServer, Ping
 from frazil.spice.channels import ChannelType
 from frazil.spice.framing import HeaderKind, encode
 from frazil.spice.link import LinkReply
@@ -43,6 +44,7 @@ CAPS = (0b1001,)
 HEADER_BYTES = HeaderKind.MINI.value
 BEGINNING = encode(HeaderKind.MINI, BaseServer.SET_ACK, bytes(8)) + encode(HeaderKind.MINI, DISPLAY_MARK, b"")
 """What a display channel begins with."""
+BALLAST = encode(HeaderKind.MINI, BaseServer.PING, encode_body(Ping(id=1, timestamp=0, data=bytes(250 << 10))))
 AT_A_TIME = 32
 
 
@@ -72,6 +74,7 @@ class SpiceServer:
                                 current_mouse_mode=2, agent_connected=False, agent_tokens=10, multi_media_time_ms=0,
                                 ram_hint=0)  # fmt: skip
                 await loop.sock_sendall(sock, encode(HeaderKind.MINI, MainServer.INIT, encode_body(init)))
+                await loop.sock_sendall(sock, BALLAST)
                 while await loop.sock_recv(sock, 1 << 16):
                     """A main link has nothing more to say here."""
             else:
