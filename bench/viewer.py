@@ -27,20 +27,16 @@ gateway changes nothing of it), by compression: the desktop as it comes, and wit
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
-
-from websockets.exceptions import WebSocketException
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keys
+from attempts import Attempts
 from busy_screen import BusyScreen
 from compare import at_most
 from figures import Surroundings, report
@@ -54,33 +50,12 @@ MODES = ("off", "filter", "all")
 SHOWN = {"film": MODES, "text": ("off", "all")}
 """And the modes in which each is measured: `filter` takes no text for video."""
 ADDED_PERCENT = 5.0
-FAILURES = (
-    OSError, EOFError, RuntimeError, ValueError, AssertionError, ExceptionGroup, WebSocketException,
-    subprocess.SubprocessError,
-)  # fmt: skip
-"""Of which one part's are told in the result, beside what the others found."""
-Found = TypeVar("Found")
 Rows = dict[str, object]
 Goals = dict[str, bool | None]
 
 
-class Parts:
-    """Measures one after the other. `failed`: what went wrong with which."""
-
-    def __init__(self) -> None:
-        self.failed: dict[str, str] = {}
-
-    def take(self, what: str, measured: Callable[[], Found]) -> Found | None:
-        try:
-            return measured()
-        except FAILURES as exc:
-            traceback.print_exception(exc)
-            self.failed[what] = f"{type(exc).__name__}: {exc}"
-            return None
-
-
 def measure(options: argparse.Namespace, image: Path | None) -> Rows:
-    surroundings, parts = Surroundings(), Parts()
+    surroundings, parts = Surroundings(), Attempts()
     result: Rows = {}
     busy: dict[str, Rows] = {shows: {} for shows in SHOWN}
     goals: dict[str, bool | None] = {}
@@ -103,11 +78,11 @@ def measure(options: argparse.Namespace, image: Path | None) -> Rows:
             "goals": {**goals, "every part was measured": not parts.failed}}  # fmt: skip
 
 
-def still(parts: Parts, behind: Behind, guest: BusyScreen, options: argparse.Namespace) -> tuple[Rows, Goals]:
+def still(parts: Attempts, behind: Behind, guest: BusyScreen, options: argparse.Namespace) -> tuple[Rows, Goals]:
     rows: Rows = {}
     goals: Goals = {}
     for line in LINES:
-        row = parts.take(f"still, {line}", partial(keys.still, behind, guest, line, options.presses))
+        row = parts.take(f"still, {line}", partial(keys.still, behind, guest, line, options.presses), times=2)
         if row is not None:
             rows[line] = row
             goals |= met(f"still, {line}", row["added_percent"]) if line in DELAYED else {}
@@ -115,7 +90,7 @@ def still(parts: Parts, behind: Behind, guest: BusyScreen, options: argparse.Nam
 
 
 def typed(
-    parts: Parts, behind: Behind, guest: BusyScreen, shows: str, mode: str, options: argparse.Namespace
+    parts: Attempts, behind: Behind, guest: BusyScreen, shows: str, mode: str, options: argparse.Namespace
 ) -> tuple[Rows, Goals]:
     """Text is asked of the server only: the gateway has no more to do with it than with a film."""
     rows: Rows = {}
@@ -126,7 +101,7 @@ def typed(
         order = (*ways[first:], *ways[:first])
         what = f"{shows}, streaming {mode}"
         found = parts.take(
-            f"{what}, {line}", partial(keys.busy, behind, guest, line, shows, order, options.busy_seconds)
+            f"{what}, {line}", partial(keys.busy, behind, guest, line, shows, order, options.busy_seconds), times=2
         )
         if found is not None:
             rows[line], took = found

@@ -29,7 +29,7 @@ def told(script: str, *arguments: str) -> dict[str, object]:
 def test_the_gateway_beside_other_relays() -> None:
     short = ("--seconds", "0.5", "--rounds", "1", "--idle", "100", "--busy", "5", "--together-seconds", "2")
     result = told("gateway.py", *short)
-    assert set(result) == {"together", "throughput", "round_trip_us", "sessions", "goals", "machine"}
+    assert result["failed"] == {}
     together = result["together"]
     assert isinstance(together, dict)
     assert set(together) == {"straight", "tunnel", "websocket", "haproxy", "websockify"}
