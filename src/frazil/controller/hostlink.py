@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Iterator
 
 import structlog
 from pydantic import ValidationError
@@ -57,11 +58,13 @@ class Link:
     """One connected server. Used from the event loop only.
 
     sent: the newest Desired that went out; what a report leaves out is judged by it.
+    generations: numbers for what is sent; a next block is taken when they are used up.
     """
 
     def __init__(self, host_id: str, websocket: WebSocket) -> None:
         self.host_id = host_id
         self.sent: Desired | None = None
+        self.generations: Iterator[int] = iter(())
         self.dirty = asyncio.Event()
         self.replaced = False
         self.questions: dict[str, asyncio.Future[Answer]] = {}
@@ -179,7 +182,7 @@ class HostLinks:
 
     async def _welcome(self, link: Link, hello: Hello) -> None:
         now = self._ctx.clock.now()
-        await self._ctx.store.write(
+        generations = await self._ctx.store.write(
             lambda tx: hosts.hello(
                 tx,
                 id=hello.host_id,
@@ -189,6 +192,7 @@ class HostLinks:
                 now=now,
             )
         )
+        link.generations = iter(generations)
         earlier = self._links.get(link.host_id)
         if earlier is not None:
             earlier.replaced = True
@@ -212,7 +216,12 @@ class HostLinks:
             desired = await self._ctx.store.read(lambda tx: hostreports.desired(tx, link.host_id))
             if sent is not None and sent == desired.model_copy(update={"generation": sent.generation}):
                 continue
-            generation = await self._ctx.store.write(lambda tx: hosts.next_generation(tx, link.host_id))
+            generation = next(link.generations, None)
+            if generation is None:
+                link.generations = iter(
+                    await self._ctx.store.write(lambda tx: hosts.take_generations(tx, link.host_id))
+                )
+                generation = next(link.generations)
             # What is named as sent before it is: a report about it can't come earlier.
             link.sent = desired.model_copy(update={"generation": generation})
             await link.send(link.sent)

@@ -9,9 +9,10 @@ from frazil.model.desktop import Failure, Phase
 
 @dataclass(frozen=True, slots=True)
 class MakeSpare:
-    """One more unassigned desktop of the pool."""
+    """One more unassigned desktop of the pool, on this host."""
 
     pool_id: str
+    host_id: str
 
 
 @dataclass(frozen=True, slots=True)

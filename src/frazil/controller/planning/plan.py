@@ -112,7 +112,7 @@ class _Planner:
             if choice.host_id is None:
                 self._notes[pool.id] = f"Spares are wanted, but none can be placed. {choice.reason}"
                 return
-            self._actions.append(MakeSpare(pool.id))
+            self._actions.append(MakeSpare(pool.id, choice.host_id))
 
     def _delete_pool(self, pool_id: str, desktops: list[DesktopFacts]) -> None:
         if not desktops:

@@ -36,8 +36,8 @@ def carry_out(ctx: Context, actions: Sequence[Action], presence: PresenceView, t
 
 def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView) -> None:
     match action:
-        case MakeSpare(pool_id):
-            _make_spare(ctx, tx, pool_id)
+        case MakeSpare(pool_id, host_id):
+            _make_spare(ctx, tx, pool_id, host_id)
         case Place(desktop_id, host_id):
             _place(ctx, tx, desktop_id, host_id)
         case Fail():
@@ -62,10 +62,11 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
             operations.end(tx, operation_id, failure=failure, now=ctx.clock.now())
 
 
-def _make_spare(ctx: Context, tx: sa.Connection, pool_id: str) -> None:
+def _make_spare(ctx: Context, tx: sa.Connection, pool_id: str, host_id: str) -> None:
+    """Made and placed at once: a spare that was taken is replaced without a second look."""
     pool = pools.find(tx, pool_id)
     if pool is not None and not pool.deleting and desktops.count(tx, pool_id=pool_id) < pool.max_desktops:
-        make_desktop(ctx, tx, pool, assigned_user_id=None)
+        _place(ctx, tx, make_desktop(ctx, tx, pool, assigned_user_id=None), host_id)
 
 
 def _place(ctx: Context, tx: sa.Connection, desktop_id: str, host_id: str) -> None:

@@ -68,6 +68,7 @@ class Reconciler:
             if not decided.actions:
                 break
             await self._ctx.store.write(partial(carry_out, self._ctx, decided.actions, presence))
+            self._tell_hosts()
             if any(isinstance(action, MakeSpare) for action in decided.actions):
                 failpoint.reach("controller.created")
             decided = await self._plan(presence)

@@ -27,12 +27,16 @@ def _row(found: sa.RowMapping) -> HostRow:
     )
 
 
-def hello(tx: sa.Connection, *, id: str, name: str, version: str, capabilities: Capabilities, now: datetime) -> None:
-    """A host said who it is: one row a host, made or brought up to date."""
+GENERATIONS = 1000
+
+
+def hello(tx: sa.Connection, *, id: str, name: str, version: str, capabilities: Capabilities, now: datetime) -> range:
+    """A host said who it is: one row a host, made or brought up to date. Its first block of generations."""
     said = {"name": name, "version": version, "capabilities": capabilities.model_dump(mode="json"), "last_seen_at": now}
     updated = tx.execute(hosts.update().where(hosts.c.id == id).values(said)).rowcount
     if updated == 0:
         tx.execute(hosts.insert().values(id=id, tenant_id=TENANT, created_at=now, **said))
+    return take_generations(tx, id)
 
 
 def find(tx: sa.Connection, ref: str) -> HostRow | None:
@@ -51,11 +55,15 @@ def listed(tx: sa.Connection, *, after: str | None = None, limit: int | None = N
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
-def next_generation(tx: sa.Connection, host_id: str) -> int:
-    """A number for the next Desired of this host; it only ever grows, restarts included."""
+def take_generations(tx: sa.Connection, host_id: str) -> range:
+    """Numbers for what this host is told. They only ever grow, restarts included.
+
+    They are taken in blocks of `GENERATIONS`, so that telling a host something needs no write.
+    """
     query = hosts.update().where(hosts.c.id == host_id)
-    tx.execute(query.values(desired_generation=hosts.c.desired_generation + 1))
-    return int(tx.execute(sa.select(hosts.c.desired_generation).where(hosts.c.id == host_id)).scalar_one())
+    tx.execute(query.values(desired_generation=hosts.c.desired_generation + GENERATIONS))
+    last = int(tx.execute(sa.select(hosts.c.desired_generation).where(hosts.c.id == host_id)).scalar_one())
+    return range(last - GENERATIONS + 1, last + 1)
 
 
 def heard(tx: sa.Connection, host_id: str, *, load: HostLoad | None, at: datetime) -> None:

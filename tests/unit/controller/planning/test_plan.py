@@ -33,9 +33,9 @@ STARTING = (State.RUNNING, Guest.AGENT)
 
 
 def test_an_empty_pool_gets_its_spares_and_a_full_one_none() -> None:
-    assert plan(facts(pools=(pool(spares=3),))).actions == (MakeSpare("p1"),) * 3
+    assert plan(facts(pools=(pool(spares=3),))).actions == (MakeSpare("p1", "h1"),) * 3
     assert plan(facts(desktops=(desktop(),))).actions == ()
-    assert plan(facts(pools=(pool(spares=3, max_desktops=2),))).actions == (MakeSpare("p1"),) * 2
+    assert plan(facts(pools=(pool(spares=3, max_desktops=2),))).actions == (MakeSpare("p1", "h1"),) * 2
 
 
 def test_a_full_pool_says_so() -> None:
@@ -71,7 +71,7 @@ def test_what_is_on_its_way_counts_as_a_spare(spare: object) -> None:
 )
 def test_what_can_not_be_given_away_is_no_spare(other: object) -> None:
     made = [action for action in plan(facts(desktops=(other,))).actions if isinstance(action, MakeSpare)]
-    assert made == [MakeSpare("p1")]
+    assert made == [MakeSpare("p1", "h1")]
 
 
 def test_failed_spares_are_replaced_with_growing_waits_and_then_no_more() -> None:
@@ -81,7 +81,7 @@ def test_failed_spares_are_replaced_with_growing_waits_and_then_no_more() -> Non
     assert decided.notes["p1"] == "A spare desktop failed; the next one is made in 1 s."
     assert decided.due_in_s == pytest.approx(1.0)
     one = desktop("d1", failure=BROKEN, failed_at=ago(10), created_at=ago(60))
-    assert plan(facts(desktops=(one,))).actions == (MakeSpare("p1"),)
+    assert plan(facts(desktops=(one,))).actions == (MakeSpare("p1", "h1"),)
     two = desktop("d2", failure=BROKEN, failed_at=ago(19), created_at=ago(30))
     assert plan(facts(desktops=(one, two))).actions == ()
     three = desktop("d3", failure=BROKEN, failed_at=ago(1000), created_at=ago(20))
@@ -95,7 +95,7 @@ def test_failed_spares_are_replaced_with_growing_waits_and_then_no_more() -> Non
 def test_one_that_became_ready_ends_a_row_of_failures() -> None:
     failed = tuple(desktop(f"d{n}", failure=BROKEN, failed_at=ago(500), created_at=ago(600 - n)) for n in range(3))
     given = desktop("d9", assigned=True, created_at=ago(10))
-    assert plan(facts(desktops=(*failed, given))).actions == (MakeSpare("p1"),)
+    assert plan(facts(desktops=(*failed, given))).actions == (MakeSpare("p1", "h1"),)
 
 
 @pytest.mark.parametrize("assigned", [True, False])
@@ -103,13 +103,13 @@ def test_one_that_is_paused_ends_a_row_of_failures_too(assigned: bool) -> None:
     failed = tuple(desktop(f"d{n}", failure=BROKEN, failed_at=ago(500), created_at=ago(600 - n)) for n in range(3))
     paused = desktop("d9", power=Power.PAUSED, seen=(State.PAUSED, Guest.SILENT), assigned=assigned, created_at=ago(10))
     decided = plan(facts(pools=(pool(spares=2),), desktops=(*failed, paused)))
-    assert MakeSpare("p1") in decided.actions
+    assert MakeSpare("p1", "h1") in decided.actions
     assert not decided.notes
 
 
 def test_what_failed_before_a_desktop_that_is_gone_since_became_ready_does_not_count() -> None:
     failed = tuple(desktop(f"d{n}", failure=BROKEN, failed_at=ago(500), created_at=ago(600 - n)) for n in range(3))
-    assert plan(facts(pools=(pool(last_start_at=ago(400)),), desktops=failed)).actions == (MakeSpare("p1"),)
+    assert plan(facts(pools=(pool(last_start_at=ago(400)),), desktops=failed)).actions == (MakeSpare("p1", "h1"),)
     assert plan(facts(pools=(pool(last_start_at=ago(501)),), desktops=failed)).actions == ()
     set_back = pool(changed_at=ago(-100), last_start_at=ago(-50))
     assert plan(facts(pools=(set_back,), desktops=failed)).actions == (), "else it would be tried without end"
@@ -117,7 +117,7 @@ def test_what_failed_before_a_desktop_that_is_gone_since_became_ready_does_not_c
 
 def test_a_changed_pool_forgets_its_failures() -> None:
     failed = tuple(desktop(f"d{n}", failure=BROKEN, failed_at=ago(500), created_at=ago(600 - n)) for n in range(3))
-    assert plan(facts(pools=(pool(changed_at=ago(100)),), desktops=failed)).actions == (MakeSpare("p1"),)
+    assert plan(facts(pools=(pool(changed_at=ago(100)),), desktops=failed)).actions == (MakeSpare("p1", "h1"),)
 
 
 def test_old_failed_spares_are_removed_so_that_the_pool_does_not_fill() -> None:
