@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from frazil import failpoint
-from frazil.gateway import display_start, handshake
+from frazil.gateway import display_start, handshake, piece_reader
 from frazil.gateway.close_codes import CloseCode
 from frazil.gateway.controller_side import ControllerSide
 from frazil.gateway.display_start import DisplayStart
@@ -179,7 +179,7 @@ class Link:
         except HostError as exc:
             raise refuse_link(str(exc), LinkError.ERROR, CloseCode.BACKEND_GONE) from exc
         try:
-            reader, writer = await asyncio.open_connection(sock=sock, limit=RELAY_READ_BYTES)
+            reader, writer = await piece_reader.connected(sock)
         except BaseException:
             sock.close()
             raise

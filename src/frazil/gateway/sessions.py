@@ -26,6 +26,8 @@ PIECE_S = 0.003
 """How long one WebSocket frame or TLS record is on the viewer's line. The viewer has nothing of it before its end."""
 PIECE_LEAST_BYTES = 1 << 11
 PIECE_MOST_BYTES = 1 << 16
+PIECE_FIRST_BYTES = 1 << 14
+"""While nothing is known of the line. Larger ones leave larger buffers behind."""
 _log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -76,7 +78,7 @@ class LiveSession:
     def piece_bytes(self) -> int:
         """In how large pieces the viewer is to get what comes: see `PIECE_S`."""
         if self.rate_bits_per_s is None:
-            return PIECE_MOST_BYTES
+            return PIECE_FIRST_BYTES
         return min(max(int(self.rate_bits_per_s / 8 * PIECE_S), PIECE_LEAST_BYTES), PIECE_MOST_BYTES)
 
     def knows(self, ticket: bytes) -> bool:

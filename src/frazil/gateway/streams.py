@@ -41,6 +41,14 @@ class ByteStream(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """What `asyncio.StreamReader` and `piece_reader.PieceReader` have."""
+
+    async def read(self, most_bytes: int, /) -> bytes: ...
+
+    async def readexactly(self, size: int, /) -> bytes: ...
+
+
 class ClientStream(ByteStream, Protocol):
     """A viewer's side of a link."""
 
@@ -60,7 +68,7 @@ class ClientStream(ByteStream, Protocol):
 class PlainStream:
     """A stream over a transport: a back end's socket."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, read_max_bytes: int) -> None:
+    def __init__(self, reader: Reader, writer: asyncio.StreamWriter, *, read_max_bytes: int) -> None:
         self._reader = reader
         self._writer = writer
         self._paced = PacedWriter(writer)
