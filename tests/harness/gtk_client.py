@@ -3,7 +3,8 @@
 Runs under the system's Python, where Debian's bindings are (python3-gi, gir1.2-spiceclientglib-2.0).
 Commands: ``copy`` (text), ``send`` (file), ``resize`` (width, height), ``plug`` (file): a USB drive that the
 library makes of a disc image, redirected to the desktop as any other device. ``share`` (folder): a folder of this
-machine, from now on.
+machine, from now on. ``press`` (codes): each of these scancodes, down and up. ``show`` (file): the picture, to be
+written there as rows of 4 bytes a pixel, blue first.
 """
 
 import ctypes
@@ -26,6 +27,8 @@ CLIPBOARD, UTF8_TEXT = 0, 1
 """VD_AGENT_CLIPBOARD_SELECTION_CLIPBOARD and VD_AGENT_CLIPBOARD_UTF8_TEXT of spice-protocol's vd_agent.h."""
 AGENT_CAP_CLIPBOARD_BY_DEMAND = 5
 """Of vd_agent.h: an agent that has said so can be spoken to; one that is only connected can't yet."""
+XRGB = 32
+"""SPICE_SURFACE_FMT_32_xRGB of spice-protocol's enums.h."""
 PROPERTIES = {
     "host": "host",
     "tls-port": "tls-port",
@@ -34,6 +37,16 @@ PROPERTIES = {
     "host-subject": "cert-subject",
 }
 """The file's keys and what they are called in the library, as virt-viewer sets them."""
+
+
+class Primary(ctypes.Structure):
+    """SpiceDisplayPrimary of channel-display.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("format", "width", "height", "stride", "shmid")),
+        ("data", ctypes.c_void_p),
+        ("marked", ctypes.c_int),
+    )
 
 
 def tell(**event: object) -> None:
@@ -59,6 +72,8 @@ class Client:
         authority.write_text(values.get_string("virt-viewer", "ca"))
         self.session.set_property("ca-file", str(authority))
         self.main: Any = None
+        self.display: Any = None
+        self.inputs: Any = None
         self.copied = ""
         self.sound_bytes = 0
         self.sent = DONE(self._sent)
@@ -81,7 +96,10 @@ class Client:
             on(channel, "main-clipboard-selection-grab", self.grabbed)
             on(channel, "main-clipboard-selection-request", self.requested)
             on(channel, "main-clipboard-selection", self.pasted)
+        elif name == "inputs":
+            self.inputs = channel
         elif name == "display":
+            self.display = channel
             on(channel, "display-primary-create", self.size)
             on(channel, "display-mark", lambda _, mark: tell(event="picture", mark=mark))
         elif name == "playback":
@@ -135,7 +153,12 @@ class Client:
                 self.main.update_display_enabled(0, True, False)
                 self.main.update_display(0, 0, 0, command["width"], command["height"], True)
                 self.main.send_monitor_config()
-
+            case "press":
+                for code in command["codes"]:
+                    self.inputs.key_press(code)
+                    self.inputs.key_release(code)
+            case "show":
+                self.show(Path(command["file"]))
             case "share":
                 self.session.set_property("shared-dir", command["folder"])
             case "plug":
@@ -143,6 +166,15 @@ class Client:
                     self.usb = SpiceClientGLib.UsbDeviceManager.get(self.session)
                     on(self.usb, "device-added", self.plugged)
                 self.usb.create_shared_cd_device(command["file"])
+
+    def show(self, file: Path) -> None:
+        primary = Primary()
+        there = C.spice_display_channel_get_primary(address(self.display), 0, ctypes.byref(primary))
+        if not there or primary.format != XRGB:
+            tell(event="shown", there=False)
+            return
+        file.write_bytes(ctypes.string_at(primary.data, primary.stride * primary.height))
+        tell(event="shown", there=True, width=primary.width, height=primary.height, stride=primary.stride)
 
     def _sent(self, main: int, result: int, _: object) -> None:
         error = ctypes.c_void_p()

@@ -190,6 +190,15 @@ class NativeClient:
         assert found is not None
         return found
 
+    def picture(self, scratch: Path) -> Image.Image | None:
+        """What the library has drawn; by way of the file `scratch`. None before there is a surface."""
+        self.do("show", file=str(scratch))
+        shown = self.wait_for("shown")
+        if not shown["there"]:
+            return None
+        width, height, stride = (int(str(shown[key])) for key in ("width", "height", "stride"))
+        return Image.frombytes("RGB", (width, height), scratch.read_bytes(), "raw", "BGRX", stride)
+
     def has_not(self, *events: str) -> None:
         """AssertionError when one of these has come and nobody waited for it."""
         while not self._events.empty():

@@ -1,5 +1,7 @@
 """An hour of hostile links, from their beginning through the policy's filter, with an eye on the memory.
 
+It is an hour of the processor, and a life's time is the processor's too: what else runs beside it does not count.
+
 FRAZIL_SOAK_SEED repeats one life.
 
 Writes ``build/soak-filter.json``.
@@ -18,7 +20,7 @@ import pytest
 from tests.fuzz.knocking import knock
 from tests.fuzz.traffic import play
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(7000)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(14400)]
 REPORT = Path(__file__).parents[2] / "build" / "soak-filter.json"
 MINUTES = float(os.environ.get("FRAZIL_SOAK_FUZZ_MINUTES", "60"))
 GROWTH_MAX_KIB = 32 << 10
@@ -33,19 +35,19 @@ def _resident_kib() -> int:
 def test_an_hour_of_hostile_traffic_breaks_nothing_and_costs_no_memory() -> None:
     first = os.environ.get("FRAZIL_SOAK_SEED")
     dice = random.SystemRandom()
-    until = time.monotonic() + 60 * MINUTES
+    until = time.process_time() + 60 * MINUTES
     lives = fed = base_kib = most_kib = 0
     slowest_s, slowest = 0.0, 0
-    while time.monotonic() < until:
+    while time.process_time() < until:
         seed = int(first) if first else dice.randrange(1 << 48)
-        began = time.monotonic()
+        began = time.process_time()
         try:
             knock(seed)
             fed += play(seed, steps=dice.choice([60, 60, 2000]))
         except Exception:
             print(f"FRAZIL_SOAK_SEED={seed}")
             raise
-        took_s = time.monotonic() - began
+        took_s = time.process_time() - began
         slowest_s, slowest = max((slowest_s, slowest), (took_s, seed))
         assert took_s < LIFE_MAX_S, f"FRAZIL_SOAK_SEED={seed} took {took_s:.1f} s"
         lives += 1
