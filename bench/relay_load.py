@@ -43,7 +43,7 @@ DEADLINE_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What to do. `way`: straight, tunnel, websocket (both through the gateway), haproxy, websockify.
+    """What to do. `way`: straight, tls (straight too), tunnel, websocket (both by the gateway), haproxy, websockify.
 
     sessions: ids and tickets, as many as are used; only the gateway looks at them.
     size_bytes: of one answer. per_s: a busy session's echoes a second.

@@ -38,7 +38,7 @@ OTHERS = ("haproxy", "websockify")
 class Relay:
     """A running one. `pid` is its first process; websockify makes a further one for each connection.
 
-    The way without any relay has pid 0.
+    The ways without any relay have pid 0.
     """
 
     pid: int
@@ -50,7 +50,7 @@ class Relay:
 
     def memory_kib(self) -> int:
         """Resident, of all its processes; a page that several share is shared out among them."""
-        return sum(_pss_kib(pid) for pid in _tree(self.pid))
+        return sum(_pss_kib(pid) for pid in _tree(self.pid)) if self.pid else 0
 
 
 def missing() -> list[str]:
@@ -74,9 +74,8 @@ def versions() -> dict[str, str]:
 @contextmanager
 def running(name: str, directory: Path) -> Iterator[Relay]:
     """The relay `name` of `COMMANDS`. Raises RuntimeError, with its last words, when it does not start."""
-    port = _free_port()
+    port = free_port()
     log = directory / f"{name}-{port}.log"
-    ensure_certificates(settings_in(directory), clock=SystemClock(), owner_gid=None)
     with log.open("wb") as out:
         process = subprocess.Popen(
             COMMANDS[name](directory, port), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
@@ -92,6 +91,13 @@ def running(name: str, directory: Path) -> Iterator[Relay]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def certified(directory: Path) -> Path:
+    """The certificate that all serve, with its key; made when there is none."""
+    settings = settings_in(directory)
+    ensure_certificates(settings, clock=SystemClock(), owner_gid=None)
+    return settings.tls_dir / SERVED_FILE
 
 
 def trust(directory: Path) -> Path:
@@ -121,7 +127,7 @@ defaults
     timeout client 1h
     timeout server 1h
 frontend public
-    bind 127.0.0.1:{port} ssl crt {settings_in(directory).tls_dir / SERVED_FILE}
+    bind 127.0.0.1:{port} ssl crt {certified(directory)}
     default_backend spice
 backend spice
     server one unix@{directory / SOCKET}
@@ -131,7 +137,7 @@ backend spice
 
 
 def _websockify(directory: Path, port: int) -> list[str]:
-    served = settings_in(directory).tls_dir / SERVED_FILE
+    served = certified(directory)
     return ["websockify", f"--cert={served}", f"--key={served}", "--ssl-only", "--ssl-version=tlsv1_3",
             f"--unix-target={directory / SOCKET}", f"127.0.0.1:{port}"]  # fmt: skip
 
@@ -148,7 +154,7 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Pat
     raise RuntimeError(f"{process.args!r} did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
