@@ -5,9 +5,10 @@
                                    [--image DIRECTORY] [--memory MIB] [--screenshot FILE.png] [--system]
 
 Needs root, libvirt and QEMU; KVM is not used. Desktops are forked from a frozen template by the server's own parts,
-and a person is signed on in each. Each picture is to stand still for `--rest` seconds; then the CPU time of their QEMU
-processes (proc(5), stat) is read before and after `--seconds`. --image: a built image instead of a recipe's. Without
---system it runs behind a libvirtd of its own.
+and a person is signed on in one after the other, each when the picture of the one before has stood still for `--rest`
+seconds: several that come up at once take so long that their pictures stand still meanwhile. At the end all rest
+together; then the CPU time of their QEMU processes (proc(5), stat) is read before and after `--seconds`. --image: a
+built image instead of a recipe's. Without --system it runs behind a libvirtd of its own.
 """
 
 from __future__ import annotations
@@ -37,23 +38,21 @@ REST_DEADLINE_S = 600.0
 LOOK_EVERY_S = 5.0
 
 
-async def signed_on(at: Lab, specs: Sequence[DesktopSpec]) -> None:
-    """A person in each of them, with their panel on the screen."""
-    people = {
-        spec.desktop_id: Person(name=f"anna{n}", full_name=f"Anna Kiss {n}", token=at.ids.new_secret())
-        for n, spec in enumerate(specs)
-    }
-    at.want(*(spec.model_copy(update={"person": people[spec.desktop_id]}) for spec in specs))
+async def signed_on(at: Lab, specs: Sequence[DesktopSpec], *, rest_s: float) -> None:
+    """A person in each of them, with their panel on the screen and their session at rest."""
+    for n, spec in enumerate(specs):
+        person = Person(name=f"anna{n}", full_name=f"Anna Kiss {n}", token=at.ids.new_secret())
+        at.want(spec.model_copy(update={"person": person}))
 
-    def panels() -> bool:
-        seen = {desktop_id: at.seen(desktop_id) for desktop_id in people}
-        return all(
-            one is not None and one.sign_on is not None and one.sign_on.panel
-            and one.sign_on.token_sha256 == token_sha256(people[desktop_id].token)
-            for desktop_id, one in seen.items()
-        )  # fmt: skip
+        def panel(desktop_id: str = spec.desktop_id, token: str = person.token) -> bool:
+            seen = at.seen(desktop_id)
+            return (
+                seen is not None and seen.sign_on is not None and seen.sign_on.panel
+                and seen.sign_on.token_sha256 == token_sha256(token)
+            )  # fmt: skip
 
-    await at.until(panels, "everybody's panel", timeout_s=PANEL_DEADLINE_S)
+        await at.until(panel, f"the panel of {person.name}", timeout_s=PANEL_DEADLINE_S)
+        await rested(at, spec, for_s=rest_s)
 
 
 async def rested(at: Lab, spec: DesktopSpec, *, for_s: float) -> None:
@@ -74,7 +73,7 @@ async def idle(at: Lab, options: argparse.Namespace) -> list[float]:
     at.want(*specs)
     await at.ready(*(spec.desktop_id for spec in specs))
     if not options.waiting:
-        await signed_on(at, specs)
+        await signed_on(at, specs, rest_s=options.rest)
     async with asyncio.timeout(REST_DEADLINE_S):
         await asyncio.gather(*(rested(at, spec, for_s=options.rest) for spec in specs))
     processes = measuring.processes()

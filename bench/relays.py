@@ -76,6 +76,7 @@ def running(name: str, directory: Path) -> Iterator[Relay]:
     """The relay `name` of `COMMANDS`. Raises RuntimeError, with its last words, when it does not start."""
     port = free_port()
     log = directory / f"{name}-{port}.log"
+    certified(directory)
     with log.open("wb") as out:
         process = subprocess.Popen(
             COMMANDS[name](directory, port), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
@@ -127,7 +128,7 @@ defaults
     timeout client 1h
     timeout server 1h
 frontend public
-    bind 127.0.0.1:{port} ssl crt {certified(directory)}
+    bind 127.0.0.1:{port} ssl crt {settings_in(directory).tls_dir / SERVED_FILE}
     default_backend spice
 backend spice
     server one unix@{directory / SOCKET}
@@ -137,7 +138,7 @@ backend spice
 
 
 def _websockify(directory: Path, port: int) -> list[str]:
-    served = certified(directory)
+    served = settings_in(directory).tls_dir / SERVED_FILE
     return ["websockify", f"--cert={served}", f"--key={served}", "--ssl-only", "--ssl-version=tlsv1_3",
             f"--unix-target={directory / SOCKET}", f"127.0.0.1:{port}"]  # fmt: skip
 
