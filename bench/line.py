@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import selectors
 import socket
 import sys
 from collections.abc import Sequence
@@ -103,6 +104,11 @@ async def _reach(target: str) -> tuple[asyncio.StreamReader, asyncio.StreamWrite
     return await asyncio.open_connection(sock=sock)
 
 
+def exact_loop() -> asyncio.AbstractEventLoop:
+    """One that wakes up when it is to: epoll takes whole milliseconds, and a byte more could be one more of them."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="A slow line in user space.")
     parser.add_argument("target", help="a port of this machine, or a UNIX socket's path")
@@ -113,4 +119,5 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 if __name__ == "__main__":
     given = options(sys.argv[1:])
-    asyncio.run(main(given.target, given.round_trip_ms, given.mbit))
+    with asyncio.Runner(loop_factory=exact_loop) as runner:
+        runner.run(main(given.target, given.round_trip_ms, given.mbit))
