@@ -3,8 +3,7 @@
 Runs under the system's Python, where Debian's bindings are (python3-gi, gir1.2-spiceclientglib-2.0).
 Commands: ``copy`` (text), ``send`` (file), ``resize`` (width, height), ``plug`` (file): a USB drive that the
 library makes of a disc image, redirected to the desktop as any other device. ``share`` (folder): a folder of this
-machine, from now on. ``press`` (codes): each of these scancodes, down and up. ``show`` (file): the picture, to be
-written there as rows of 4 bytes a pixel, blue first.
+machine, from now on. ``show`` (file): the picture, to be written there as rows of 4 bytes a pixel, blue first.
 """
 
 import ctypes
@@ -73,7 +72,6 @@ class Client:
         self.session.set_property("ca-file", str(authority))
         self.main: Any = None
         self.display: Any = None
-        self.inputs: Any = None
         self.copied = ""
         self.sound_bytes = 0
         self.sent = DONE(self._sent)
@@ -96,8 +94,6 @@ class Client:
             on(channel, "main-clipboard-selection-grab", self.grabbed)
             on(channel, "main-clipboard-selection-request", self.requested)
             on(channel, "main-clipboard-selection", self.pasted)
-        elif name == "inputs":
-            self.inputs = channel
         elif name == "display":
             self.display = channel
             on(channel, "display-primary-create", self.size)
@@ -153,10 +149,6 @@ class Client:
                 self.main.update_display_enabled(0, True, False)
                 self.main.update_display(0, 0, 0, command["width"], command["height"], True)
                 self.main.send_monitor_config()
-            case "press":
-                for code in command["codes"]:
-                    self.inputs.key_press(code)
-                    self.inputs.key_release(code)
             case "show":
                 self.show(Path(command["file"]))
             case "share":

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from frazil.model.desktop import Epoch, Failure, Guest, Power
 from frazil.server.desktops import steps
 from frazil.server.desktops.directory import Record
-from frazil.server.desktops.steps import Do, Situation, decide
+from frazil.server.desktops.steps import ENDING_LOOK, Do, Situation, decide
 from frazil.server.guests.signing_on import token_sha256
 from frazil.server.hypervisor.port import Domain, DomainState, Labels
 from frazil.wire.hostlink import DesktopSpec, EpochField, Person, Profile, SignOn
@@ -112,6 +112,16 @@ def test_a_fork_that_falls_silent_before_it_knows_who_it_is_fails_at_its_deadlin
     assert step.failure is not None
     assert step.failure.code == "guest-silent"
     assert "who it is" in step.failure.text
+
+
+@pytest.mark.parametrize("state", [DomainState.STOPPING, DomainState.STOPPED])
+def test_one_that_restarts_long_after_its_start_is_not_taken_for_silent(state: DomainState) -> None:
+    """Between its guest's reboot and the end of its domain nobody is there who could answer."""
+    late = NOW + timedelta(days=1)
+    ending = replace(RUNS, guest=Guest.SILENT, domain=domain(state))
+    step = decide(SPEC, late, ending)
+    assert (step.do, step.look_again_at) == (Do.NOTHING, late + ENDING_LOOK)
+    assert decide(SPEC, late, replace(ending, domain=None)).do is Do.START
 
 
 def test_a_ready_desktop_is_left_alone_for_ever() -> None:
