@@ -32,7 +32,7 @@ def test_the_gateway_beside_other_relays() -> None:
     assert result["failed"] == {}
     together = result["together"]
     assert isinstance(together, dict)
-    assert set(together) == {"straight", "tunnel", "websocket", "haproxy", "websockify"}
+    assert set(together) == {"straight", "tls", "tunnel", "websocket", "haproxy", "websockify"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="builds an image")

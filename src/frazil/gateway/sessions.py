@@ -22,7 +22,7 @@ TOLD_KEPT = 4096
 """What was told of a session that is not linked is remembered: that closes the gap between redeeming and linking."""
 
 STALL_S = 0.1
-PIECE_S = 0.002
+PIECE_S = 0.003
 """How long one WebSocket frame or TLS record is on the viewer's line. The viewer has nothing of it before its end."""
 PIECE_LEAST_BYTES = 1 << 11
 PIECE_MOST_BYTES = 1 << 16

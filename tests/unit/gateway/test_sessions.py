@@ -151,9 +151,9 @@ def test_the_newest_policy_holds_whichever_way_it_came() -> None:
     assert session.policy == Policy()
 
 
-def test_a_piece_is_two_milliseconds_of_the_line() -> None:
+def test_a_piece_is_three_milliseconds_of_the_line() -> None:
     session = opened(LiveSessions(), "s", b"t", Recorder())
     assert session.piece_bytes == PIECE_FIRST_BYTES, "nothing is known"
-    for mbit, size in ((1, PIECE_LEAST_BYTES), (10, 2500), (50, 12500), (1000, PIECE_MOST_BYTES)):
+    for mbit, size in ((1, PIECE_LEAST_BYTES), (10, 3750), (50, 18750), (1000, PIECE_MOST_BYTES)):
         session.rate_bits_per_s = mbit * 1e6
         assert session.piece_bytes == size

@@ -82,8 +82,6 @@ FOREIGN = Failure(
     "A domain that Frazil did not make has this desktop's id; it is left alone.",
     "Look at it with virsh, and remove or rename it.",
 )
-ENDING_LOOK = timedelta(seconds=1)
-"""Behind the event that a domain has gone."""
 DISK_FULL = Failure(
     "disk-full",
     "The desktop is paused since its disk can't grow: this host's disk is full.",
@@ -221,8 +219,8 @@ def _towards_running(spec: DesktopSpec, now: datetime, at: Situation) -> Step:
     if at.domain.state is DomainState.CRASHED:
         return Step(Do.DESTROY, "Ending what crashed")
     if at.domain.state in (DomainState.STOPPING, DomainState.STOPPED):
-        # Its guest can't answer any more, however long ago it was started; it is started again once it is gone.
-        return Step(Do.NOTHING, "Stopping", look_again_at=now + ENDING_LOOK)
+        # Nobody is left who could answer, however long ago it was started: that is no silence.
+        return Step(Do.DESTROY, "Stopping")
     if at.domain.io_error:  # said by the hypervisor until somebody resumes it
         return Step(Do.RESUME, "Going on: there is disk again") if at.has_room else Step(Do.FAIL, failure=DISK_FULL)
     if at.domain.state is DomainState.PAUSED:
