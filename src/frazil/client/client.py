@@ -98,6 +98,35 @@ class Client:
     def delete_user(self, user: str) -> None:
         self._calls.send("DELETE", f"/users/{part(user)}")
 
+    def groups(self, *, user: str | None = None) -> list[rest.Group]:
+        """All, or those that a user is in."""
+        return list(self._calls.items(rest.Group, "/groups", query={"user": user} if user else {}))
+
+    def add_group(self, request: rest.GroupRequest) -> rest.Group:
+        return self._calls.parse(rest.Group, self._calls.send("POST", "/groups", body=request))
+
+    def group(self, group: str) -> rest.Group:
+        return self._calls.get(rest.Group, f"/groups/{part(group)}")
+
+    def change_group(self, group: rest.Group, change: rest.GroupChange) -> rest.Group:
+        """Change `group` if it is still as given; Conflict when somebody changed it meanwhile."""
+        response = self._calls.send(
+            "PATCH", f"/groups/{part(group.id)}", body=change, headers={"If-Match": f'"{group.version}"'}
+        )
+        return self._calls.parse(rest.Group, response)
+
+    def delete_group(self, group: str) -> None:
+        self._calls.send("DELETE", f"/groups/{part(group)}")
+
+    def members(self, group: str) -> list[rest.GroupMember]:
+        return list(self._calls.items(rest.GroupMember, f"/groups/{part(group)}/members"))
+
+    def join(self, group: str, user: str) -> None:
+        self._calls.send("PUT", f"/groups/{part(group)}/members/{part(user)}")
+
+    def leave(self, group: str, user: str) -> None:
+        self._calls.send("DELETE", f"/groups/{part(group)}/members/{part(user)}")
+
     # --- what there is ---------------------------------------------------------------------------------------------
 
     def hosts(self) -> list[rest.Host]:
@@ -145,14 +174,24 @@ class Client:
     def delete_pool(self, pool: str) -> rest.Operation:
         return self._operation("DELETE", f"/pools/{part(pool)}")
 
-    def entitlements(self) -> list[rest.Entitlement]:
-        return list(self._calls.items(rest.Entitlement, "/entitlements"))
+    def entitlements(
+        self, *, pool: str | None = None, user: str | None = None, group: str | None = None
+    ) -> list[rest.Entitlement]:
+        """Who may use which pool; of a user, with what comes by groups."""
+        asked = {key: value for key, value in (("pool", pool), ("user", user), ("group", group)) if value}
+        return list(self._calls.items(rest.Entitlement, "/entitlements", query=asked))
 
     def grant(self, pool: str, user: str) -> None:
         self._calls.send("PUT", f"/pools/{part(pool)}/users/{part(user)}")
 
     def revoke(self, pool: str, user: str) -> None:
         self._calls.send("DELETE", f"/pools/{part(pool)}/users/{part(user)}")
+
+    def grant_group(self, pool: str, group: str) -> None:
+        self._calls.send("PUT", f"/pools/{part(pool)}/groups/{part(group)}")
+
+    def revoke_group(self, pool: str, group: str) -> None:
+        self._calls.send("DELETE", f"/pools/{part(pool)}/groups/{part(group)}")
 
     # --- desktops ----------------------------------------------------------------------------------------------------
 

@@ -13,13 +13,22 @@
 ``PATCH  /users/{user}``             `UserChange` with `If-Match` → `User`
 ``PUT    /users/{user}/password``    `PasswordRequest` → 204; one's own needs `current`, another's ends their tokens
 ``DELETE /users/{user}``             204
+``GET    /groups``, ``POST``         `Page[Group]`, filter `user`; `GroupRequest` → 201 `Group`
+``GET    /groups/{group}``           `Group` with ETag
+``PATCH  /groups/{group}``           `GroupChange` with `If-Match` → `Group`
+``DELETE /groups/{group}``           204: its entitlements go with it
+``GET    /groups/{group}/members``   `Page[GroupMember]`
+``PUT    /groups/{group}/members/{user}``     204: is in the group
+``DELETE /groups/{group}/members/{user}``     204: is no longer
 ``GET    /pools``, ``POST``          `Page[Pool]`; `PoolRequest` → 201 `Pool`
 ``GET    /pools/{pool}``             `Pool` with ETag
 ``PATCH  /pools/{pool}``             `PoolChange` with `If-Match` → `Pool`
 ``DELETE /pools/{pool}``             202 `Operation`: its desktops go first
-``GET    /entitlements``             `Page[Entitlement]`, filter `pool`, `user`
+``GET    /entitlements``             `Page[Entitlement]`, filters `pool`, `user` (with what comes by groups), `group`
 ``PUT    /pools/{pool}/users/{user}``     204: may use the pool
 ``DELETE /pools/{pool}/users/{user}``     204: may no longer
+``PUT    /pools/{pool}/groups/{group}``   204: all in the group may use the pool
+``DELETE /pools/{pool}/groups/{group}``   204: may no longer
 ``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host`
 ``GET    /strays``                   `Page[QuarantinedThing]`
 ``GET    /images``, ``POST``         `Page[Image]`; `ImageRequest` → 202 `Operation`
@@ -42,7 +51,8 @@
 ``GET    /health``                   `Health`, open to all
 ===================================  ======================================================================
 
-A thing is named by id or by name wherever ``{user}``, ``{pool}``, ``{image}``, ``{desktop}`` or ``{host}`` stands.
+A thing is named by id or by name wherever ``{user}``, ``{group}``, ``{pool}``, ``{image}``, ``{desktop}`` or
+``{host}`` stands.
 Lists take `limit` (1–500, default 100) and `cursor`. Errors are RFC 9457 problem documents (`Problem`).
 """
 
@@ -145,6 +155,36 @@ class User(Message):
     created_at: datetime
 
 
+class GroupRequest(Request):
+    name: Name
+    label: Label | None = None
+
+
+class GroupChange(Request):
+    label: Label | None = None
+
+
+class Group(Message):
+    """`members`: how many users are in it."""
+
+    id: str
+    name: str
+    label: str
+    members: int
+    version: int
+    created_at: datetime
+
+
+class GroupMember(Message):
+    """A user in a group. `source`: who says so, "local" or a directory's name."""
+
+    user_id: str
+    user_name: str
+    display_name: str
+    source: str
+    created_at: datetime
+
+
 class TokenRequest(Request):
     name: Label
     expires_in_s: int = Field(90 * 86400, ge=60, le=400 * 86400)
@@ -227,10 +267,14 @@ class Pool(Message):
 
 
 class Entitlement(Message):
+    """A user, or all who are in a group, may use a pool: either the user's fields are null or the group's."""
+
     pool_id: str
     pool_name: str
-    user_id: str
-    user_name: str
+    user_id: str | None
+    user_name: str | None
+    group_id: str | None = None
+    group_name: str | None = None
     created_at: datetime
 
 

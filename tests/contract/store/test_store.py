@@ -16,7 +16,9 @@ from sqlalchemy.exc import IntegrityError
 from frazil.controller.store import (
     Store,
     desktops,
+    entitlements,
     events,
+    groups,
     history,
     hosts,
     images,
@@ -30,7 +32,7 @@ from frazil.controller.store import (
     sessions,
 )
 from frazil.controller.store import tables as t
-from frazil.controller.store.rows import DesktopRow, ImageRow, ImageSeenRow, PoolRow, SeenRow
+from frazil.controller.store.rows import DesktopRow, GroupRow, ImageRow, ImageSeenRow, PoolRow, SeenRow
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, State
 from frazil.model.errors import InvalidInput
 from frazil.model.policy import ClipboardType, Policy
@@ -291,6 +293,90 @@ def test_what_pool_and_user_both_allow_is_read_with_the_session(store: Store) ->
     assert store.write_now(lambda tx: sessions.end(tx, "s1", reason="", now=NOW + hour))
     assert store.read_now(lambda tx: policies.of_session(tx, "s1")) is None
     assert store.read_now(lambda tx: policies.changed_since(tx, NOW)) == []
+
+
+def test_who_is_entitled_is_so_by_themselves_or_by_a_group(store: Store) -> None:
+    def fill(tx: sa.Connection) -> None:
+        _fill(tx)
+        people.insert(tx, id="u2", name="bob", display_name="Bob", role="user", password_hash="x", now=NOW)
+        groups.insert(tx, id="g1", name="class", label="Class", now=NOW)
+        sessions.insert(tx, id="s1", user_id="u1", pool_id="p1", desktop_id="d1", now=NOW, remote_address=None)
+
+    def may(user_id: str) -> bool:
+        by_one = store.read_now(lambda tx: entitlements.entitled(tx, pool_id="p1", user_id=user_id))
+        assert by_one == bool(store.read_now(lambda tx: pools.listed(tx, for_user=user_id)))
+        return by_one
+
+    def lost() -> list[str]:
+        return [row.id for row in store.read_now(lambda tx: sessions.not_entitled(tx, exempt=("administrator",)))]
+
+    def listed(**of: str) -> list[tuple[str, str]]:
+        asked = {"pool_id": None, "user_id": None, "group_id": None, **of}
+        rows = store.read_now(lambda tx: entitlements.listed(tx, **asked, after=None, limit=9))
+        return [(row.kind, row.subject_name) for row in rows]
+
+    store.write_now(fill)
+    assert not may("u1")
+    assert lost() == ["s1"]
+    assert store.write_now(lambda tx: groups.join(tx, group_id="g1", user_id="u1", now=NOW))
+    assert not store.write_now(lambda tx: groups.join(tx, group_id="g1", user_id="u1", now=NOW))
+    assert not may("u1")
+    assert store.write_now(lambda tx: entitlements.grant_group(tx, pool_id="p1", group_id="g1", now=NOW))
+    assert not store.write_now(lambda tx: entitlements.grant_group(tx, pool_id="p1", group_id="g1", now=NOW))
+    assert (may("u1"), may("u2")) == (True, False)
+    assert lost() == []
+    assert store.write_now(lambda tx: entitlements.grant(tx, pool_id="p1", user_id="u1", now=NOW))
+    assert not store.write_now(lambda tx: entitlements.grant(tx, pool_id="p1", user_id="u1", now=NOW))
+    assert store.write_now(lambda tx: entitlements.grant(tx, pool_id="p1", user_id="u2", now=NOW))
+    assert listed() == listed(pool_id="p1") == [("group", "class"), ("user", "ann"), ("user", "bob")]
+    assert listed(user_id="u1") == [("group", "class"), ("user", "ann")]
+    assert listed(user_id="u2") == [("user", "bob")]
+    assert listed(group_id="g1") == [("group", "class")]
+    after = ("p1", "user", "u1")
+    rest = store.read_now(
+        lambda tx: entitlements.listed(tx, pool_id=None, user_id=None, group_id=None, after=after, limit=9)
+    )
+    assert [row.subject_name for row in rest] == ["bob"]
+
+    assert store.write_now(lambda tx: entitlements.revoke(tx, pool_id="p1", user_id="u1"))
+    assert may("u1"), "the group still may"
+    assert [(row.name, row.members) for row in store.read_now(lambda tx: _groups_of(tx, "u1"))] == [("class", 1)]
+    assert store.read_now(lambda tx: _groups_of(tx, "u2")) == []
+    [member] = store.read_now(lambda tx: groups.members(tx, "g1", after=None, limit=9))
+    assert (member.user_name, member.source) == ("ann", "local")
+    assert store.write_now(lambda tx: groups.leave(tx, group_id="g1", user_id="u1"))
+    assert not store.write_now(lambda tx: groups.leave(tx, group_id="g1", user_id="u1"))
+    assert not may("u1")
+    assert lost() == ["s1"]
+    assert store.read_now(lambda tx: sessions.not_entitled(tx, user_id="u2", exempt=())) == []
+    assert store.read_now(lambda tx: sessions.not_entitled(tx, pool_ids=["p2"], exempt=())) == []
+    assert store.read_now(lambda tx: sessions.not_entitled(tx, exempt=("user",))) == []
+
+
+def _groups_of(tx: sa.Connection, user_id: str) -> list[GroupRow]:
+    return groups.listed(tx, user_id=user_id, after=None, limit=9)
+
+
+def test_a_group_that_goes_takes_its_members_and_what_it_may_use_along(store: Store) -> None:
+    def fill(tx: sa.Connection) -> None:
+        _fill(tx)
+        for id in ("g1", "g2"):
+            groups.insert(tx, id=id, name=id, label=id, now=NOW)
+            groups.join(tx, group_id=id, user_id="u1", now=NOW)
+            entitlements.grant_group(tx, pool_id="p1", group_id=id, now=NOW)
+
+    store.write_now(fill)
+    with pytest.raises(IntegrityError):
+        store.write_now(lambda tx: groups.insert(tx, id="g3", name="g1", label="", now=NOW))
+    assert store.write_now(lambda tx: groups.change(tx, "g1", label="New", if_version=1))
+    assert not store.write_now(lambda tx: groups.change(tx, "g1", label="Old", if_version=1))
+    assert store.read_now(lambda tx: entitlements.pools_of_group(tx, "g1")) == ["p1"]
+    store.write_now(lambda tx: groups.delete(tx, "g1"))
+    assert store.read_now(lambda tx: groups.find(tx, "g1")) is None
+    assert [row.id for row in store.read_now(lambda tx: _groups_of(tx, "u1"))] == ["g2"]
+    assert store.read_now(lambda tx: entitlements.pools_of_group(tx, "g1")) == []
+    store.write_now(lambda tx: people.delete(tx, "u1"))
+    assert store.read_now(lambda tx: groups.members(tx, "g2", after=None, limit=9)) == []
 
 
 def test_names_and_numbers_are_given_once(store: Store) -> None:

@@ -65,7 +65,7 @@ async def test_a_form_without_the_csrf_token_or_from_another_site_is_refused(fur
     assert (await furnished.get("/api/v1/users")).json()["items"] == before
 
 
-CONSOLE = ("", "/hosts", "/images", "/pools", "/pools/new", "/desktops", "/users", "/events")
+CONSOLE = ("", "/hosts", "/images", "/pools", "/pools/new", "/desktops", "/users", "/groups", "/events")
 
 
 async def test_the_console_is_for_administrators(furnished: Visitor, visitor: Visitors, new_user: NewUser) -> None:

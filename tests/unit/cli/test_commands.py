@@ -57,7 +57,7 @@ def test_all_that_was_promised_is_there() -> None:
         image delete, pool create, pool list, pool show, pool delete, desktop list, desktop show, desktop start,
         desktop stop,
         desktop shutdown, desktop pause, desktop retry, desktop delete, desktop screenshot, user add, user list,
-        user passwd, host list"""
+        user passwd, group add, group list, group show, group join, group leave, group delete, host list"""
     assert {tuple(words.split()) for words in promised.split(",")} <= set(reference.commands())
 
 
@@ -94,6 +94,12 @@ def test_nothing_up_is_said_on_stderr_with_the_way_out() -> None:
 )
 def test_wrong_calls_end_with_2(words: tuple[str, ...]) -> None:
     assert run(words) == Exit.WRONG_CALL
+
+
+@pytest.mark.parametrize("words", [("grant", "office"), ("revoke", "office", "anna", "--group", "class-7")])
+def test_who_may_use_a_pool_is_a_user_or_a_group(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == Exit.WRONG_CALL
+    assert "either a user or a group" in capsys.readouterr().err
 
 
 def test_a_name_that_cannot_be_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,8 @@ from frazil.wire.rest import Pool, PoolChange, PoolRequest
 app = group("Pools: desktops of one kind, with spares kept ready.")
 
 PoolName = Annotated[str, typer.Argument(metavar="POOL", help="Its name or id.")]
-UserName = Annotated[str, typer.Argument(metavar="USER", help="Its name or id.")]
+MaybeUser = Annotated[str | None, typer.Argument(metavar="[USER]", help="Their name or id.", show_default=False)]
+OfGroup = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="A group's name or id, for all in it.")]
 
 
 @app.command()
@@ -170,30 +171,46 @@ def delete(pool: PoolName, wait: Wait = True, timeout: Timeout = 300, as_json: J
     output.answer(operation, as_json=as_json, people=lambda: output.say(f"Pool {pool} {done}."))
 
 
-def grant(pool: PoolName, user: UserName, as_json: Json = False) -> None:
-    """Let a user use a pool.
+def grant(pool: PoolName, user: MaybeUser = None, group_name: OfGroup = None, as_json: Json = False) -> None:
+    """Let a user, or all who are in a group, use a pool.
 
     \b
     Examples:
       frazil grant office anna
+      frazil grant office --group class-7
     """
+    who = _one_of(user, group_name)
     with connect() as client:
-        client.grant(pool, user)
-    result: dict[str, object] = {"pool": pool, "user": user, "granted": True}
-    output.answer(result, as_json=as_json, people=lambda: output.say(f"{user} may use {pool}."))
+        (client.grant if user else client.grant_group)(pool, who)
+    _granted(pool, user, group_name, as_json=as_json, yes=True)
 
 
-def revoke(pool: PoolName, user: UserName, as_json: Json = False) -> None:
-    """Let a user no longer use a pool.
+def revoke(pool: PoolName, user: MaybeUser = None, group_name: OfGroup = None, as_json: Json = False) -> None:
+    """Let a user, or a group, no longer use a pool. Sessions end of those who may use it in no other way.
 
     \b
     Examples:
       frazil revoke office anna
+      frazil revoke office --group class-7
     """
+    who = _one_of(user, group_name)
     with connect() as client:
-        client.revoke(pool, user)
-    result: dict[str, object] = {"pool": pool, "user": user, "granted": False}
-    output.answer(result, as_json=as_json, people=lambda: output.say(f"{user} may no longer use {pool}."))
+        (client.revoke if user else client.revoke_group)(pool, who)
+    _granted(pool, user, group_name, as_json=as_json, yes=False)
+
+
+def _one_of(user: str | None, group_name: str | None) -> str:
+    who = user or group_name
+    if who is None or (user and group_name):
+        raise InvalidInput("Say either a user or a group.", remedy="Give one name, or --group with one.")
+    return who
+
+
+def _granted(pool: str, user: str | None, group_name: str | None, *, as_json: bool, yes: bool) -> None:
+    result: dict[str, object] = {"pool": pool, "user": user, "group": group_name, "granted": yes}
+    who = user or f"The group {group_name}"
+    said = f"{who} may {'use' if yes else 'no longer use'} {pool}."
+    output.answer(result, as_json=as_json, people=lambda: output.say(said))
 
 
 def _state(pool: Pool) -> str:

@@ -76,7 +76,15 @@ def show(user: UserName, as_json: Json = False) -> None:
     """
     with connect() as client:
         found = client.user(user)
-    output.answer(found, as_json=as_json, people=lambda: _show(found))
+        groups = [] if as_json else client.groups(user=found.id)
+        pools = [] if as_json else client.entitlements(user=found.id)
+    in_groups = ", ".join(sorted(group.name for group in groups))
+    may_use = ", ".join(sorted({entitlement.pool_name for entitlement in pools}))
+    output.answer(
+        found,
+        as_json=as_json,
+        people=lambda: _show(found, ("Groups", in_groups), ("Pools", may_use)),
+    )
 
 
 @app.command()
@@ -108,13 +116,14 @@ def change(
     output.answer(changed, as_json=as_json, people=lambda: _show(changed))
 
 
-def _show(user: User) -> None:
+def _show(user: User, *more: tuple[str, str]) -> None:
     output.pairs(
         [
             ("Name", user.name),
             ("Full name", user.display_name),
             ("Role", user.role),
             ("Id", user.id),
+            *more,
             *policy.pairs(user.policy),
             ("Made", output.when(user.created_at)),
         ]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
 from frazil import __version__
-from frazil.controller.api import desktops, events, machines, people, pools, problems, sessions
+from frazil.controller.api import desktops, events, groups, machines, people, pools, problems, sessions
 from frazil.controller.api.callers import Callers
 from frazil.controller.api.endpoints import Endpoint, add
 from frazil.controller.api.limits import BodyLimit
@@ -18,6 +18,7 @@ PREFIX = "/api/v1"
 
 TABLES: dict[str, tuple[Endpoint, ...]] = {
     "People": people.ENDPOINTS,
+    "Groups": groups.ENDPOINTS,
     "Pools": pools.ENDPOINTS,
     "Hosts and images": machines.ENDPOINTS,
     "Desktops": desktops.ENDPOINTS,

@@ -45,10 +45,12 @@ async def list_entitlements(
     services: Svc,
     pool: str | None = None,
     user: str | None = None,
+    group: str | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Entitlement]:
-    return await services.entitlements.list_for(caller, pool=pool, user=user, limit=limit, cursor=cursor)
+    listed = services.entitlements.list_for
+    return await listed(caller, pool=pool, user=user, group=group, limit=limit, cursor=cursor)
 
 
 async def grant(pool: str, user: str, caller: Caller, services: Svc) -> None:
@@ -57,6 +59,14 @@ async def grant(pool: str, user: str, caller: Caller, services: Svc) -> None:
 
 async def revoke(pool: str, user: str, caller: Caller, services: Svc) -> None:
     await services.entitlements.revoke(caller, pool, user)
+
+
+async def grant_group(pool: str, group: str, caller: Caller, services: Svc) -> None:
+    await services.entitlements.grant_group(caller, pool, group)
+
+
+async def revoke_group(pool: str, group: str, caller: Caller, services: Svc) -> None:
+    await services.entitlements.revoke_group(caller, pool, group)
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -125,5 +135,21 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=revoke,
         status=204,
         summary="No longer let a user use a pool",
+    ),
+    Endpoint(
+        method="PUT",
+        path="/pools/{pool}/groups/{group}",
+        permission=Permission.ADMINISTRATOR,
+        handler=grant_group,
+        status=204,
+        summary="Let all who are in a group use a pool",
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/pools/{pool}/groups/{group}",
+        permission=Permission.ADMINISTRATOR,
+        handler=revoke_group,
+        status=204,
+        summary="No longer let a group use a pool",
     ),
 )

@@ -16,6 +16,8 @@ from frazil.wire.rest import (
     Desktop,
     Entitlement,
     Event,
+    Group,
+    GroupMember,
     Host,
     Image,
     NewApiToken,
@@ -211,10 +213,14 @@ class PoolView:
     room: Room
     entitlements: Sequence[Entitlement]
     others: Sequence[User]
+    other_groups: Sequence[Group]
     form: Form
 
     def other_options(self) -> list[Option]:
         return [(user.id, user.name) for user in self.others]
+
+    def other_group_options(self) -> list[Option]:
+        return [(group.id, group.name) for group in self.other_groups]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,9 +267,30 @@ class UsersView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserView:
+    """`entitlements`: by themselves and by their groups."""
+
     user: User
+    groups: Sequence[Group]
     entitlements: Sequence[Entitlement]
     form: Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupsView:
+    groups: Sequence[Group]
+    form: Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupView:
+    group: Group
+    members: Sequence[GroupMember]
+    others: Sequence[User]
+    entitlements: Sequence[Entitlement]
+    form: Form
+
+    def other_options(self) -> list[Option]:
+        return [(user.id, user.name) for user in self.others]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

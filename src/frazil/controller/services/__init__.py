@@ -8,6 +8,12 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     people.create(identity, UserRequest) -> User
     people.set_password(identity, ref, PasswordRequest) -> None
     people.delete(identity, ref) -> None
+    groups.list_for(identity, *, user=None, limit, cursor) -> Page[Group]   (user: those that they are in)
+    groups.show(identity, ref) -> Group;  groups.members(identity, ref, *, limit, cursor) -> Page[GroupMember]
+    groups.create(identity, GroupRequest) -> Group
+    groups.change(identity, ref, GroupChange, *, if_match: int) -> Group   (if_match: Group.version)
+    groups.delete(identity, ref) -> None
+    groups.join(identity, ref, user) -> None;  groups.leave(identity, ref, user) -> None
     setup.make_link(identity) -> SetupLink
     setup.is_open(token) -> bool                        (is this link's token good now?)
     setup.first_administrator(SetupRequest, *, remote_address) -> User
@@ -21,8 +27,9 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     pools.create(identity, PoolRequest) -> Pool
     pools.change(identity, ref, PoolChange, *, if_match: int) -> Pool   (if_match: Pool.version)
     pools.delete(identity, ref) -> Operation
-    entitlements.list_for(identity, *, pool=None, user=None, limit, cursor) -> Page[Entitlement]
+    entitlements.list_for(identity, *, pool=None, user=None, group=None, limit, cursor) -> Page[Entitlement]
     entitlements.grant(identity, pool, user) -> None; entitlements.revoke(identity, pool, user) -> None
+    entitlements.grant_group(identity, pool, group) -> None; entitlements.revoke_group(identity, pool, group) -> None
     hosts.list_for(identity, ...) -> Page[Host]; hosts.show(identity, ref) -> Host
     hosts.strays(identity) -> Page[QuarantinedThing]
     images.list_for(identity, ...) -> Page[Image]; images.show(identity, ref) -> Image
@@ -58,6 +65,7 @@ from frazil.controller.services.context import Context
 from frazil.controller.services.desktops import Desktops
 from frazil.controller.services.entitlements import Entitlements
 from frazil.controller.services.events import Events
+from frazil.controller.services.groups import Groups
 from frazil.controller.services.hosts import Hosts
 from frazil.controller.services.images import Images
 from frazil.controller.services.logins import Logins, SignedIn
@@ -78,6 +86,7 @@ class Services:
     """All use cases of one controller."""
 
     people: People
+    groups: Groups
     setup: Setup
     logins: Logins
     tokens: Tokens
@@ -100,6 +109,7 @@ def build(ctx: Context, *, viewer_trust_file: Path | None = None) -> Services:
     sessions = Sessions(ctx, tickets)
     return Services(
         people=people,
+        groups=Groups(ctx),
         setup=Setup(ctx, people),
         logins=Logins(ctx),
         tokens=Tokens(ctx),

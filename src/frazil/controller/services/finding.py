@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from frazil.controller.store import desktops, hosts, images, people, pools
-from frazil.controller.store.rows import DesktopRow, HostRow, ImageRow, PoolRow, UserRow
+from frazil.controller.store import desktops, groups, hosts, images, people, pools
+from frazil.controller.store.rows import DesktopRow, GroupRow, HostRow, ImageRow, PoolRow, UserRow
 from frazil.model.errors import NotFound
 
 
@@ -17,6 +17,13 @@ def user(tx: sa.Connection, ref: str) -> UserRow:
     found = people.find(tx, ref)
     if found is None:
         raise _none("user", ref, "users")
+    return found
+
+
+def group(tx: sa.Connection, ref: str) -> GroupRow:
+    found = groups.find(tx, ref)
+    if found is None:
+        raise _none("group", ref, "groups")
     return found
 
 

@@ -9,7 +9,7 @@ from frazil.controller.identity import Identity
 from frazil.controller.services import finding, journal, paging, release, views, words
 from frazil.controller.services import operations as operations_service
 from frazil.controller.services.context import Context
-from frazil.controller.store import operations, policies, pools, sessions
+from frazil.controller.store import entitlements, operations, policies, pools, sessions
 from frazil.controller.store.rows import PoolRow
 from frazil.model.errors import Conflict, InvalidInput, NameTaken, NotFound, Stale
 from frazil.model.policy import Policy
@@ -155,7 +155,7 @@ def visible(tx: sa.Connection, identity: Identity, ref: str) -> PoolRow:
 def may_use(tx: sa.Connection, identity: Identity, row: PoolRow) -> bool:
     if identity.is_administrator:
         return True
-    return identity.user_id is not None and pools.entitled(tx, pool_id=row.id, user_id=identity.user_id)
+    return identity.user_id is not None and entitlements.entitled(tx, pool_id=row.id, user_id=identity.user_id)
 
 
 def _note_policy(ctx: Context, tx: sa.Connection, name: str, policy: Policy, *, by: Identity) -> None:

@@ -1,11 +1,13 @@
-"""Ending a session: links are cut, and a floating desktop is destroyed after use."""
+"""Ending sessions: links are cut, and a floating desktop is destroyed after use."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import sqlalchemy as sa
 
 from frazil.controller.identity import Identity
-from frazil.controller.services import journal
+from frazil.controller.services import finding, journal
 from frazil.controller.services.context import Context
 from frazil.controller.store import desktops, sessions
 from frazil.controller.store.rows import SessionRow
@@ -19,3 +21,18 @@ def end_session(ctx: Context, tx: sa.Connection, session: SessionRow, *, reason:
     desktops.want_absent(tx, session.desktop_id, now=now)
     journal.note(ctx, tx, "session.ended", f"The session ended. {reason}", by=by, desktop_id=session.desktop_id)
     return True
+
+
+def end_unentitled(
+    ctx: Context,
+    tx: sa.Connection,
+    *,
+    user_id: str | None = None,
+    pool_ids: Collection[str] | None = None,
+    by: Identity,
+) -> None:
+    """End the open sessions, of this user or in these pools, of those who may use the pool in no way any more."""
+    for session in sessions.not_entitled(tx, user_id=user_id, pool_ids=pool_ids, exempt=("administrator",)):
+        who, pool = finding.user(tx, session.user_id), finding.pool(tx, session.pool_id)
+        reason = f"{who.name} may no longer use the pool {pool.name}."
+        end_session(ctx, tx, session, reason=reason, by=by)

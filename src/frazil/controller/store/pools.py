@@ -1,4 +1,4 @@
-"""Queries of pools, of who may use them, and of how long their desktops took to start."""
+"""Queries of pools, and of how long their desktops took to start."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from frazil.controller.store import policies
-from frazil.controller.store.rows import EntitlementRow, PoolRow
-from frazil.controller.store.tables import TENANT, entitlements, pools, starts, users
-from frazil.controller.store.upsert import upsert
+from frazil.controller.store import entitlements, policies
+from frazil.controller.store.rows import PoolRow
+from frazil.controller.store.tables import TENANT, pools, starts
 from frazil.wire.hostlink import Profile
 
 STARTS_KEPT = 20
@@ -76,9 +75,7 @@ def listed(
     """All pools, or those that `for_user` may use."""
     query = sa.select(pools).order_by(pools.c.id)
     if for_user is not None:
-        query = query.join(entitlements, entitlements.c.pool_id == pools.c.id).where(
-            entitlements.c.user_id == for_user, pools.c.deleting.is_(False)
-        )
+        query = query.where(entitlements.some(pools.c.id, for_user), pools.c.deleting.is_(False))
     if after is not None:
         query = query.where(pools.c.id > after)
     if limit is not None:
@@ -110,55 +107,6 @@ def take_number(tx: sa.Connection, pool_id: str) -> int:
 def using_image(tx: sa.Connection, image_id: str) -> list[str]:
     """Names of the pools that use an image."""
     return list(tx.execute(sa.select(pools.c.name).where(pools.c.image_id == image_id)).scalars())
-
-
-def entitle(tx: sa.Connection, *, pool_id: str, user_id: str, now: datetime) -> bool:
-    """Whether it is new."""
-    if entitled(tx, pool_id=pool_id, user_id=user_id):
-        return False
-    values = {"pool_id": pool_id, "user_id": user_id, "tenant_id": TENANT, "created_at": now}
-    upsert(tx, entitlements, values, keys=["pool_id", "user_id"])
-    return True
-
-
-def disentitle(tx: sa.Connection, *, pool_id: str, user_id: str) -> bool:
-    query = entitlements.delete().where(entitlements.c.pool_id == pool_id, entitlements.c.user_id == user_id)
-    return tx.execute(query).rowcount == 1
-
-
-def entitled(tx: sa.Connection, *, pool_id: str, user_id: str) -> bool:
-    query = sa.select(entitlements.c.pool_id).where(
-        entitlements.c.pool_id == pool_id, entitlements.c.user_id == user_id
-    )
-    return tx.execute(query).first() is not None
-
-
-def entitlements_listed(
-    tx: sa.Connection, *, pool_id: str | None, user_id: str | None, after: tuple[str, str] | None, limit: int
-) -> list[EntitlementRow]:
-    query = (
-        sa.select(entitlements, pools.c.name.label("pool_name"), users.c.subject.label("user_name"))
-        .join(pools, pools.c.id == entitlements.c.pool_id)
-        .join(users, users.c.id == entitlements.c.user_id)
-        .order_by(entitlements.c.pool_id, entitlements.c.user_id)
-        .limit(limit)
-    )
-    if pool_id is not None:
-        query = query.where(entitlements.c.pool_id == pool_id)
-    if user_id is not None:
-        query = query.where(entitlements.c.user_id == user_id)
-    if after is not None:
-        query = query.where(sa.tuple_(entitlements.c.pool_id, entitlements.c.user_id) > sa.tuple_(*after))
-    return [
-        EntitlementRow(
-            pool_id=found["pool_id"],
-            pool_name=found["pool_name"],
-            user_id=found["user_id"],
-            user_name=found["user_name"],
-            created_at=found["created_at"],
-        )
-        for found in tx.execute(query).mappings()
-    ]
 
 
 def add_start(tx: sa.Connection, *, pool_id: str, seconds: float, now: datetime) -> None:

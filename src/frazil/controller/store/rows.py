@@ -115,11 +115,35 @@ class PoolRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntitlementRow:
-    pool_id: str
-    pool_name: str
+class GroupRow:
+    id: str
+    name: str
+    label: str
+    members: int
+    version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRow:
+    """A user in a group. `source`: who says so, "local" or a directory's name."""
+
     user_id: str
     user_name: str
+    display_name: str
+    source: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitlementRow:
+    """A user (`kind` "user") or all who are in a group ("group") may use a pool."""
+
+    pool_id: str
+    pool_name: str
+    kind: str
+    subject_id: str
+    subject_name: str
     created_at: datetime
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from frazil.controller.store import entitlements
 from frazil.controller.store.rows import SessionRow
-from frazil.controller.store.tables import TENANT, sessions, tickets
+from frazil.controller.store.tables import TENANT, sessions, tickets, users
 
 
 def _row(found: sa.RowMapping) -> SessionRow:
@@ -77,6 +79,30 @@ def open_ones(
         query = query.where(sessions.c.id > after)
     if limit is not None:
         query = query.limit(limit)
+    return [_row(found) for found in tx.execute(query).mappings()]
+
+
+def not_entitled(
+    tx: sa.Connection, *, user_id: str | None = None, pool_ids: Collection[str] | None = None, exempt: Collection[str]
+) -> list[SessionRow]:
+    """Open sessions whose user may not use their pool; of this user or in these pools, where said.
+
+    exempt: the roles that may use every pool.
+    """
+    query = (
+        sa.select(sessions)
+        .join(users, users.c.id == sessions.c.user_id)
+        .where(
+            sessions.c.ended_at.is_(None),
+            users.c.role.not_in(exempt),
+            sa.not_(entitlements.some(sessions.c.pool_id, sessions.c.user_id)),
+        )
+        .order_by(sessions.c.id)
+    )
+    if user_id is not None:
+        query = query.where(sessions.c.user_id == user_id)
+    if pool_ids is not None:
+        query = query.where(sessions.c.pool_id.in_(pool_ids))
     return [_row(found) for found in tx.execute(query).mappings()]
 
 

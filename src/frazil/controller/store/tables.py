@@ -192,6 +192,38 @@ entitlements = sa.Table(
     sa.Column("created_at", Utc, nullable=False),
 )
 
+groups = sa.Table(
+    "groups",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _tenant(),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("label", sa.String(200), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.UniqueConstraint("tenant_id", "name", name="uq_groups_name"),
+)
+
+group_members = sa.Table(
+    "group_members",
+    metadata,
+    sa.Column("group_id", Id, sa.ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    _tenant(),
+    # Who says so: "local", or the directory that it was taken from.
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+)
+
+group_entitlements = sa.Table(
+    "group_entitlements",
+    metadata,
+    sa.Column("pool_id", Id, sa.ForeignKey("pools.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("group_id", Id, sa.ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True, index=True),
+    _tenant(),
+    sa.Column("created_at", Utc, nullable=False),
+)
+
 desktops = sa.Table(
     "desktops",
     metadata,

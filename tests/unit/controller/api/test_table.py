@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from frazil.controller.api import openapi
 from frazil.controller.api.app import PREFIX, TABLES
 from frazil.controller.api.endpoints import Endpoint, Guarded, Permission
-from frazil.wire.rest import ImageRequest, Problem, SessionRequest, TokenRequest
+from frazil.wire.rest import GroupRequest, ImageRequest, Problem, SessionRequest, TokenRequest
 from tests.unit.controller.api.conftest import People
 from tests.unit.controller.world import EASY, PNG, World
 
@@ -43,6 +43,16 @@ CALLS: dict[str, tuple[Any, tuple[int, int, int, int]]] = {
     "GET /entitlements": (None, (401, 403, 403, 200)),
     "PUT /pools/{pool}/users/{user}": (None, (401, 403, 403, 204)),
     "DELETE /pools/{pool}/users/{user}": (None, (401, 403, 403, 204)),
+    "PUT /pools/{pool}/groups/{group}": (None, (401, 403, 403, 204)),
+    "DELETE /pools/{pool}/groups/{group}": (None, (401, 403, 403, 204)),
+    "GET /groups": (None, (401, 403, 403, 200)),
+    "POST /groups": ({"name": "new"}, (401, 403, 403, 201)),
+    "GET /groups/{group}": (None, (401, 403, 403, 200)),
+    "PATCH /groups/{group}": ({"label": "New"}, (401, 403, 403, 200)),
+    "DELETE /groups/{group}": (None, (401, 403, 403, 204)),
+    "GET /groups/{group}/members": (None, (401, 403, 403, 200)),
+    "PUT /groups/{group}/members/{user}": (None, (401, 403, 403, 204)),
+    "DELETE /groups/{group}/members/{user}": (None, (401, 403, 403, 204)),
     "GET /hosts": (None, (401, 403, 403, 200)),
     "GET /hosts/{host}": (None, (401, 403, 403, 200)),
     "GET /strays": (None, (401, 403, 403, 200)),
@@ -81,6 +91,7 @@ async def filled(world: World, people: People) -> dict[str, str]:
     ids: dict[str, str] = {}
     pool = await world.ready_pool(spares=1)
     await world.services.entitlements.grant(world.root, pool.id, "ann")
+    await world.services.groups.create(world.root, GroupRequest(name="class"))
 
     async def picture(host_id: str, *, desktop_id: str, deadline_s: float) -> bytes:
         return PNG
@@ -103,7 +114,13 @@ async def filled(world: World, people: People) -> dict[str, str]:
 def _path(endpoint: Endpoint, ids: dict[str, str]) -> str:
     kind = endpoint.path.split("/")[1].removesuffix("s")
     return endpoint.path.format(
-        id=ids.get(kind, "x"), user="ann", pool="desk", image="debian", host=ids["host"], desktop=ids["desktop"]
+        id=ids.get(kind, "x"),
+        user="ann",
+        group="class",
+        pool="desk",
+        image="debian",
+        host=ids["host"],
+        desktop=ids["desktop"],
     )
 
 

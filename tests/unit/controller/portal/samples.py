@@ -17,6 +17,8 @@ from frazil.controller.portal.views import (
     EventsView,
     Form,
     Frame,
+    GroupsView,
+    GroupView,
     HomeView,
     HostsView,
     HostView,
@@ -46,6 +48,8 @@ from frazil.wire.rest import (
     Desktop,
     Entitlement,
     Event,
+    Group,
+    GroupMember,
     Host,
     HostRoom,
     Image,
@@ -243,6 +247,11 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
     entitlement = Entitlement(
         pool_id=ID.format(40), pool_name="office", user_id=ID.format(1), user_name="anna", created_at=NOW
     )
+    group = Group(id=ID.format(50), name="class-7", label="Class 7", members=1, version=2, created_at=NOW)
+    of_group = entitlement.model_copy(
+        update={"user_id": None, "user_name": None, "group_id": group.id, "group_name": group.name}
+    )
+    member = GroupMember(user_id=ID.format(1), user_name="anna", display_name="Anna", source="local", created_at=NOW)
     token = ApiToken(
         id=ID.format(70), name="backup", created_at=NOW, expires_at=NOW + timedelta(days=90), last_used_at=None
     )
@@ -321,8 +330,9 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
             PoolView(
                 pool=pool(note="Its newest 3 spares failed."),
                 room=Room(pool(), 8, "pool"),
-                entitlements=[entitlement],
+                entitlements=[of_group, entitlement],
                 others=[user(2, "bela")],
+                other_groups=[group],
                 form=Form(),
             ),
         ),
@@ -331,6 +341,13 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
         ("console/desktops", DesktopsView(desktops=every_phase, listing=listing, pools=[pool()])),
         *(("console/desktop", DesktopView(desktop=d, events=events)) for d in every_phase),
         ("console/users", UsersView(users=[user(), user(2, "bela")], form=typed)),
-        ("console/user", UserView(user=user(2, "bela"), entitlements=[entitlement], form=Form())),
+        ("console/user", UserView(user=user(2, "bela"), groups=[group], entitlements=[of_group], form=Form())),
+        ("console/groups", GroupsView(groups=[group], form=typed)),
+        ("console/groups", GroupsView(groups=[], form=Form())),
+        (
+            "console/group",
+            GroupView(group=group, members=[member], others=[user(2, "bela")], entitlements=[of_group], form=typed),
+        ),
+        ("console/group", GroupView(group=group, members=[], others=[], entitlements=[], form=Form())),
         ("console/events", EventsView(events=events, next_cursor="abc", outcome="")),
     ]

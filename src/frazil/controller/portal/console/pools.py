@@ -78,12 +78,14 @@ class Pools:
         hosts = await every(lambda cursor: services.hosts.list_for(who, cursor=cursor))
         entitled = await every(lambda cursor: services.entitlements.list_for(who, pool=pool.id, cursor=cursor))
         users = await every(lambda cursor: services.people.list_for(who, cursor=cursor))
-        have = {entitlement.user_id for entitlement in entitled}
+        groups = await every(lambda cursor: services.groups.list_for(who, cursor=cursor))
+        have = {entitlement.user_id or entitlement.group_id for entitlement in entitled}
         view = PoolView(
             pool=pool,
             room=room(pool, hosts),
-            entitlements=sorted(entitled, key=lambda e: e.user_name),
+            entitlements=sorted(entitled, key=lambda e: (e.group_name is None, e.group_name or "", e.user_name or "")),
             others=sorted((user for user in users if user.id not in have), key=lambda user: user.name),
+            other_groups=sorted((group for group in groups if group.id not in have), key=lambda group: group.name),
             form=form or Form(),
         )
         trouble = self._portal.trouble(call, error) if error is not None else None
@@ -109,18 +111,26 @@ class Pools:
         return self._portal.see(f"/console/pools/{call.ref('pool')}", did=did)
 
     async def grant(self, call: Call) -> Response:
+        entitlements, pool = self._services.entitlements, call.ref("pool")
         try:
-            await self._services.entitlements.grant(call.identity, call.ref("pool"), call.form.get("user", ""))
+            if "group" in call.form:
+                await entitlements.grant_group(call.identity, pool, call.form["group"])
+            else:
+                await entitlements.grant(call.identity, pool, call.form.get("user", ""))
         except FrazilError as exc:
             return await self._show(call, error=exc)
-        return self._portal.see(f"/console/pools/{call.ref('pool')}", did="granted")
+        return self._portal.see(f"/console/pools/{pool}", did="granted")
 
     async def revoke(self, call: Call) -> Response:
+        entitlements, pool = self._services.entitlements, call.ref("pool")
         try:
-            await self._services.entitlements.revoke(call.identity, call.ref("pool"), call.form.get("user", ""))
+            if "group" in call.form:
+                await entitlements.revoke_group(call.identity, pool, call.form["group"])
+            else:
+                await entitlements.revoke(call.identity, pool, call.form.get("user", ""))
         except FrazilError as exc:
             return await self._show(call, error=exc)
-        return self._portal.see(f"/console/pools/{call.ref('pool')}", did="revoked")
+        return self._portal.see(f"/console/pools/{pool}", did="revoked")
 
     async def delete(self, call: Call) -> Response:
         try:

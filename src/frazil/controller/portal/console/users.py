@@ -59,9 +59,15 @@ class Users:
         entitled = await every(
             lambda cursor: self._services.entitlements.list_for(call.identity, user=user.id, cursor=cursor)
         )
+        groups = await every(lambda cursor: self._services.groups.list_for(call.identity, user=user.id, cursor=cursor))
         trouble = self._portal.trouble(call, error) if error is not None else None
         status = status_of(error) if error is not None else 422 if form else 200
-        view = UserView(user=user, entitlements=entitled, form=form or Form())
+        view = UserView(
+            user=user,
+            groups=sorted(groups, key=lambda group: group.name),
+            entitlements=sorted(entitled, key=lambda entitlement: entitlement.pool_name),
+            form=form or Form(),
+        )
         return self._portal.page(call, "console/user", view, trouble=trouble, status=status)
 
     async def password(self, call: Call) -> Response:
