@@ -1,4 +1,4 @@
-"""The reference pages of the command line and the settings, made from the code.
+"""The reference pages of the command line, the settings and the roles, made from the code.
 
 python -m frazil.cli.reference docs/reference            writes them
 python -m frazil.cli.reference --check docs/reference    fails when a written one is old
@@ -19,7 +19,11 @@ import typer
 
 from frazil.cli.exits import MEANING
 from frazil.cli.main import app, run
+from frazil.controller.api.app import TABLES
+from frazil.controller.api.endpoints import Needs, Permission
+from frazil.controller.identity.rights import RIGHTS, Right
 from frazil.settings import Settings
+from frazil.wire.rest import Role
 
 WIDTH = "80"
 OWN = Path(__file__).resolve().parents[3]
@@ -94,6 +98,42 @@ def settings_page() -> str:
     )
 
 
+def roles_page() -> str:
+    """docs/reference/roles.md"""
+    roles = list(RIGHTS)
+    head = f"| {' | '.join(roles)} |\n| --- |{' :-: |' * len(roles)}\n"
+    parts = [
+        HEAD,
+        "# Roles\n\n",
+        "A role says what somebody may do besides using the desktops that they are entitled to.\n"
+        "`frazil user change NAME --role ROLE` gives one; it holds from the next call on. What is a person's own\n"
+        "(password, tokens, sessions and desktops) is theirs in every role. Nobody gives a role, or sets a password,\n"
+        "of somebody who may do more than they may themselves; the last administrator stays one. Root of the\n"
+        "controller's machine is an administrator.\n\n",
+        "## What each role may do\n\n",
+        f"| to {head}",
+        *(f"| {right.value} | {_ticks(right, roles)} |\n" for right in Right),
+        "\n## Who may call what\n\n",
+        "*own*: about what is theirs; of other things they are told that there is no such thing, or that it is not\n"
+        "for them. *all*: without signing in too. *root*: of the controller's machine.\n\n",
+        f"| call {head}",
+        *(
+            f"| `{one.method} {one.path}` | {_ticks(one.permission, roles, others=one.others)} |\n"
+            for table in TABLES.values()
+            for one in table
+        ),
+    ]
+    return "".join(parts)
+
+
+def _ticks(needs: Needs, roles: list[Role], *, others: Right | None = None) -> str:
+    """A mark under each role."""
+    right = needs if isinstance(needs, Right) else others
+    words = {Permission.ANYONE: "all", Permission.SIGNED_IN: "own", Permission.LOCAL_ROOT: "root"}
+    otherwise = "" if isinstance(needs, Right) else words[needs]
+    return " | ".join("yes" if right in RIGHTS[role] else otherwise for role in roles)
+
+
 def _without_our_place(default: object) -> object:
     """A default inside this code's own directory is named from there: the page is the same in every checkout."""
     if isinstance(default, bool):
@@ -125,7 +165,7 @@ def main(argv: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     old = []
-    for name, text in (("cli.md", cli_page()), ("settings.md", settings_page())):
+    for name, text in (("cli.md", cli_page()), ("settings.md", settings_page()), ("roles.md", roles_page())):
         path = Path(places[0]) / name
         if check:
             if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -20,7 +20,7 @@
 ``GET    /groups/{group}/members``   `Page[GroupMember]`
 ``PUT    /groups/{group}/members/{user}``     204: is in the group
 ``DELETE /groups/{group}/members/{user}``     204: is no longer
-``GET    /pools``, ``POST``          `Page[Pool]`; `PoolRequest` → 201 `Pool`
+``GET    /pools``, ``POST``          `Page[Pool]`, filter `mine`; `PoolRequest` → 201 `Pool`
 ``GET    /pools/{pool}``             `Pool` with ETag
 ``PATCH  /pools/{pool}``             `PoolChange` with `If-Match` → `Pool`
 ``DELETE /pools/{pool}``             202 `Operation`: its desktops go first
@@ -37,12 +37,12 @@
 ``DELETE /images/{image}``           202 `Operation`; 409 while a pool uses it
 ``GET    /desktops``                 `Page[Desktop]`, filters `pool`, `phase`, `mine`
 ``GET    /desktops/{desktop}``       `Desktop`
-``POST   /desktops/{desktop}/{act}`` act: start, stop, shutdown, pause, retry → 202 `Desktop`
+``POST   /desktops/{desktop}/{act}`` act: start, restart, stop, shutdown, pause, retry → 202 `Desktop`
 ``DELETE /desktops/{desktop}``       202 `Desktop`
 ``GET    /desktops/{desktop}/screenshot``  image/png; at most `SCREENSHOT_AGE_S` old
 ``GET    /desktops/{desktop}/events``      `Page[Event]`
 ``POST   /sessions``                 `SessionRequest` → 201 `NewSession`
-``GET    /sessions``, ``/{id}``      `Page[Session]`, `Session`
+``GET    /sessions``, ``/{id}``      `Page[Session]`, `Session`; filter `mine`
 ``POST   /sessions/{id}/tickets``    → 201 `Ticket` once the desktop is ready; 409 with its state in words before
 ``DELETE /sessions/{id}``            204: links are cut; the desktop is given back
 ``GET    /operations/{id}``          `Operation`
@@ -76,7 +76,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[
 """Lower-case letters, digits, dot, dash, underscore; begins and ends with a letter or digit; at most 64."""
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Password = Annotated[SecretStr, Field(min_length=10, max_length=256)]
-Role = Literal["user", "administrator"]
+Role = Literal["user", "helpdesk", "pool-admin", "auditor", "administrator"]
+"""What somebody may do besides using desktops; see docs/reference/roles.md."""
 
 T = TypeVar("T")
 
@@ -137,6 +138,7 @@ class UserRequest(Request):
 
 
 class UserChange(Request):
+    role: Role | None = None
     policy: PolicyChange | None = None
 
 

@@ -275,11 +275,15 @@ def test_what_pool_and_user_both_allow_is_read_with_the_session(store: Store) ->
     assert store.read_now(lambda tx: tx.execute(sa.select(t.users.c.policy)).scalar_one()) is None
     assert store.read_now(lambda tx: policies.changed_since(tx, NOW + hour)) == []
 
-    assert store.write_now(lambda tx: people.set_policy(tx, "u1", picky, if_version=1, now=NOW + hour))
-    assert not store.write_now(lambda tx: people.set_policy(tx, "u1", Policy(), if_version=1, now=NOW + hour))
+    assert store.write_now(
+        lambda tx: people.change(tx, "u1", policy=picky, role="helpdesk", if_version=1, now=NOW + hour)
+    )
+    assert not store.write_now(
+        lambda tx: people.change(tx, "u1", policy=Policy(), role="user", if_version=1, now=NOW + hour)
+    )
     user = store.read_now(lambda tx: people.find(tx, "ann"))
     assert user is not None
-    assert (user.policy, user.version) == (picky, 2)
+    assert (user.policy, user.role, user.version) == (picky, "helpdesk", 2)
     usb = {"policy": policies.to_column(Policy(usb=False))}
     assert store.write_now(lambda tx: pools.change(tx, "p1", if_version=1, now=NOW + hour, values=usb))
     pool = store.read_now(lambda tx: pools.find(tx, "p1"))
@@ -507,3 +511,21 @@ def test_the_migrations_are_one_chain() -> None:
     scripts = ScriptDirectory(str(migrate.MIGRATIONS))
     assert len(scripts.get_heads()) == 1
     assert [script.revision for script in scripts.walk_revisions()][-1] == "0001"
+
+
+async def test_of_administrators_who_are_all_demoted_at_once_one_stays(store: Store) -> None:
+    ids = [f"u{n}" for n in range(8)]
+
+    def fill(tx: sa.Connection) -> None:
+        for id in ids:
+            people.insert(tx, id=id, name=id, display_name=id, role="administrator", password_hash="x", now=NOW)
+
+    def demote(tx: sa.Connection, id: str) -> bool:
+        if people.lock_administrators(tx) == {id}:
+            return False
+        return people.change(tx, id, policy=Policy(), role="user", if_version=1, now=NOW)
+
+    await store.write(fill)
+    done = await asyncio.gather(*(store.write(partial(demote, id=id)) for id in ids))
+    assert done.count(True) == len(ids) - 1
+    assert store.read_now(people.administrators) == 1

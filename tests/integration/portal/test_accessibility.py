@@ -18,7 +18,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 async def console_paths(administrator: Visitor) -> list[str]:
     """Every page of the console, with one of each kind of thing; a desktop that runs and one that failed."""
-    paths = ["", "/hosts", "/images", "/pools", "/pools/new", "/desktops", "/sessions", "/users", "/events"]
+    paths = ["", "/hosts", "/images", "/pools", "/pools/new", "/desktops", "/sessions", "/users", "/groups", "/events"]
     for kind in ("hosts", "images", "pools", "users"):
         first = (await administrator.get(f"/api/v1/{kind}")).json()["items"][0]
         paths += [f"/{kind}/{first['id']}"]

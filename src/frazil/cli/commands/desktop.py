@@ -94,6 +94,19 @@ def stop(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 60, as_json
 
 
 @app.command()
+def restart(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 300, as_json: Json = False) -> None:
+    """Ask a desktop to shut itself down, and start it again. Its power is cut when it does not within 90 s.
+
+    What is open in it is lost. A floating desktop that is forked comes back as new.
+
+    \b
+    Examples:
+      frazil desktop restart office-1
+    """
+    _act(desktop, "restart", frozenset({Phase.READY}), wait=wait, timeout=timeout, as_json=as_json)
+
+
+@app.command()
 def shutdown(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 120, as_json: Json = False) -> None:
     """Ask a desktop to shut itself down.
 

@@ -12,7 +12,9 @@ from frazil.cli.options import Json, PasswordStdin, group
 from frazil.cli.validated import valid
 from frazil.model.errors import InvalidInput
 from frazil.model.policy import Policy
-from frazil.wire.rest import PasswordRequest, User, UserChange, UserRequest
+from frazil.wire.rest import PasswordRequest, Role, User, UserChange, UserRequest
+
+ROLES = "See docs/reference/roles.md."
 
 app = group("Users: who may sign in.")
 
@@ -23,7 +25,10 @@ UserName = Annotated[str, typer.Argument(metavar="USER", help="Its name or id.")
 def add(
     name: Annotated[str, typer.Argument(help="What they sign in with: lower-case letters, digits, dots and dashes.")],
     display_name: Annotated[str | None, typer.Option("--display-name", help="Their name as others read it.")] = None,
-    administrator: Annotated[bool, typer.Option("--administrator", help="May do everything.")] = False,
+    role: Annotated[
+        Role | None, typer.Option("--role", help=f"What they may do besides using desktops. {ROLES}")
+    ] = None,
+    administrator: Annotated[bool, typer.Option("--administrator", help="The same as --role administrator.")] = False,
     password_stdin: PasswordStdin = False,
     forbid: policy.Forbid = None,
     clipboard_max: policy.ClipboardMax = None,
@@ -35,12 +40,15 @@ def add(
     \b
     Examples:
       frazil user add anna --display-name "Anna Kis"
-      frazil user add bela --administrator --password-stdin < password.txt
+      frazil user add bela --role helpdesk
+      frazil user add cili --administrator --password-stdin < password.txt
     """
     secret = password.read(from_stdin=password_stdin, twice=True)
-    role = "administrator" if administrator else "user"
+    if administrator and role not in (None, "administrator"):
+        raise InvalidInput("Two roles were said.", remedy="Give either --role or --administrator.")
+    has = "administrator" if administrator else role
     passes = policy.change(Policy(), forbid=forbid, clipboard_max_kib=clipboard_max, usb_filters=usb_filter)
-    request = valid(UserRequest, name=name, password=secret, display_name=display_name, role=role, policy=passes)
+    request = valid(UserRequest, name=name, password=secret, display_name=display_name, role=has, policy=passes)
     with connect() as client:
         user = client.add_user(request)
     output.answer(user, as_json=as_json, people=lambda: output.say(f"{user.name} may sign in."))
@@ -90,18 +98,23 @@ def show(user: UserName, as_json: Json = False) -> None:
 @app.command()
 def change(
     user: UserName,
+    role: Annotated[
+        Role | None, typer.Option("--role", help=f"What they may do besides using desktops. {ROLES}")
+    ] = None,
     forbid: policy.Forbid = None,
     allow: policy.Allow = None,
     clipboard_max: policy.ClipboardMax = None,
     usb_filter: policy.UsbFilter = None,
     as_json: Json = False,
 ) -> None:
-    """Change what may pass for a user, in whichever pool; sessions that are open follow at once.
+    """Change a user's role, or what may pass for them in whichever pool; sessions that are open follow at once.
 
-    A pool's own rules hold besides: what either forbids does not pass.
+    A pool's own rules hold besides: what either forbids does not pass. Nobody gives a role that may do more than their
+    own, and the last administrator stays one.
 
     \b
     Examples:
+      frazil user change anna --role helpdesk
       frazil user change anna --forbid files --forbid folders
       frazil user change anna --allow files
     """
@@ -110,9 +123,9 @@ def change(
         passes = policy.change(
             found.policy.value(), forbid=forbid, allow=allow, clipboard_max_kib=clipboard_max, usb_filters=usb_filter
         )
-        if passes is None:
+        if passes is None and role is None:
             raise InvalidInput("Nothing to change was said.", remedy="See frazil user change --help.")
-        changed = client.change_user(found, UserChange(policy=passes))
+        changed = client.change_user(found, valid(UserChange, policy=passes, role=role))
     output.answer(changed, as_json=as_json, people=lambda: _show(changed))
 
 

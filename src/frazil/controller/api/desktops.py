@@ -10,7 +10,8 @@ from fastapi import Response
 from frazil.controller.api.callers import Caller, Svc
 from frazil.controller.api.endpoints import Endpoint, Permission
 from frazil.controller.api.params import Cursor, Limit
-from frazil.controller.services.desktops import OWNERS_MAY, Action
+from frazil.controller.identity import Right
+from frazil.controller.services.desktops import OWNERS_MAY, RIGHT_TO, Action
 from frazil.model.desktop import Phase
 from frazil.wire.rest import SCREENSHOT_AGE_S, Desktop, Event, Page
 
@@ -18,6 +19,7 @@ __all__ = ["ENDPOINTS"]
 
 ACTIONS: dict[Action, str] = {
     "start": "Want a desktop running",
+    "restart": "Ask a desktop to shut down, and start it again",
     "stop": "Cut a desktop's power",
     "shutdown": "Ask a desktop to shut down",
     "pause": "Pause a desktop",
@@ -68,14 +70,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/desktops",
         permission=Permission.SIGNED_IN,
+        others=Right.SEE_DESKTOPS,
         handler=list_desktops,
         response=Page[Desktop],
-        summary="List your desktops; as an administrator all",
+        summary="List your desktops, or all where you may see them",
     ),
     Endpoint(
         method="GET",
         path="/desktops/{desktop}",
         permission=Permission.SIGNED_IN,
+        others=Right.SEE_DESKTOPS,
         handler=show_desktop,
         response=Desktop,
         summary="Show a desktop",
@@ -84,7 +88,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         Endpoint(
             method="POST",
             path=f"/desktops/{{desktop}}/{action}",
-            permission=Permission.SIGNED_IN if action in OWNERS_MAY else Permission.ADMINISTRATOR,
+            permission=Permission.SIGNED_IN if action in OWNERS_MAY else RIGHT_TO[action],
+            others=RIGHT_TO[action] if action in OWNERS_MAY else None,
             handler=_act(action),
             status=202,
             response=Desktop,
@@ -95,7 +100,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="DELETE",
         path="/desktops/{desktop}",
-        permission=Permission.ADMINISTRATOR,
+        permission=RIGHT_TO["delete"],
         handler=delete_desktop,
         status=202,
         response=Desktop,
@@ -105,6 +110,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/desktops/{desktop}/screenshot",
         permission=Permission.SIGNED_IN,
+        others=Right.SEE_DESKTOPS,
         handler=screenshot,
         media_type="image/png",
         summary="A picture of a desktop's screen",
@@ -113,6 +119,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/desktops/{desktop}/events",
         permission=Permission.SIGNED_IN,
+        others=Right.SEE_DESKTOPS,
         handler=desktop_events,
         response=Page[Event],
         summary="What happened to a desktop, newest first",

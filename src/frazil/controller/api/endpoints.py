@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from frazil.controller.api.callers import Listener, listener_of
-from frazil.controller.identity import Identity, csrf
+from frazil.controller.identity import Identity, Right, csrf, rights
 from frazil.model.errors import NotFound, NotSignedIn
 from frazil.wire.rest import Problem
 
@@ -21,32 +21,47 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Permission(Enum):
-    """Who may call. What a signed-in user may see of it, the use case decides."""
+    """Who may call, where it is not for the roles that have a `Right`. A signed-in user is shown, and may change, only
+    what is theirs or what a right of theirs covers: the use case sees to that."""
 
     ANYONE = "anyone"
-    SIGNED_IN = "signed in"
-    ADMINISTRATOR = "administrator"
+    SIGNED_IN = "whoever is signed in, for what is theirs"
     LOCAL_ROOT = "this machine's root"
+
+
+Needs = Permission | Right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One call. `response` is None for an answer without a body; `media_type` is said where it is not JSON."""
+    """One call. `response` is None for an answer without a body; `media_type` is said where it is not JSON.
+
+    others: the right that lets a role do with others' things what the call is for; the use case asks for it.
+    """
 
     method: str
     path: str
-    permission: Permission
+    permission: Needs
     handler: Callable[..., Any]
     summary: str
+    others: Right | None = None
     status: int = 200
     response: Any = None
     media_type: str | None = None
+
+    @property
+    def for_whom(self) -> str:
+        """Who may call, in words."""
+        if isinstance(self.permission, Right):
+            return rights.for_whom(self.permission)
+        of_others = f"; for what is others', {rights.for_whom(self.others)}" if self.others is not None else ""
+        return self.permission.value + of_others
 
 
 class Guarded(APIRoute):
     """A route that asks for its permission before it looks at anything else of the request."""
 
-    permission: Permission
+    permission: Needs
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -61,13 +76,12 @@ class Guarded(APIRoute):
         return guarded
 
 
-_GUARDS: dict[Permission, type[Guarded]] = {
-    permission: type(f"Guarded{permission.name.title()}", (Guarded,), {"permission": permission})
-    for permission in Permission
+_GUARDS: dict[Needs, type[Guarded]] = {
+    needs: type(f"Guarded{needs.name.title()}", (Guarded,), {"permission": needs}) for needs in (*Permission, *Right)
 }
 
 
-def allow(request: Request, permission: Permission) -> None:
+def allow(request: Request, permission: Needs) -> None:
     """Raise unless the caller may; a cookie alone never suffices to change something."""
     identity: Identity | None = request.state.identity
     if permission is Permission.LOCAL_ROOT and listener_of(request.scope) is not Listener.LOCAL:
@@ -75,8 +89,8 @@ def allow(request: Request, permission: Permission) -> None:
     if permission is not Permission.ANYONE:
         if identity is None:
             raise NotSignedIn("Nobody is signed in.", remedy="Sign in, or give an API token.")
-        if permission is not Permission.SIGNED_IN:
-            identity.require_administrator()
+        if isinstance(permission, Right):
+            identity.require(permission)
     if identity is not None and permission is not Permission.ANYONE and request.method not in _SAFE:
         csrf.check(identity, request.headers.get(csrf.HEADER))
 
@@ -101,7 +115,7 @@ def add(router: APIRouter, endpoints: Sequence[Endpoint], *, prefix: str, tag: s
             status_code=endpoint.status,
             response_model=endpoint.response,
             summary=endpoint.summary,
-            description=f"For: {endpoint.permission.value}.",
+            description=f"For: {endpoint.for_whom}.",
             operation_id=_operation_id(endpoint),
             responses=responses,
             route_class_override=_GUARDS[endpoint.permission],

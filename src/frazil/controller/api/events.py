@@ -12,6 +12,7 @@ from frazil import __version__
 from frazil.controller.api.callers import Caller, Svc
 from frazil.controller.api.endpoints import Endpoint, Permission
 from frazil.controller.api.params import Cursor, Limit
+from frazil.controller.identity import Right
 from frazil.wire.rest import Event, Health, Page
 
 __all__ = ["ENDPOINTS"]
@@ -43,7 +44,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/events",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_EVENTS,
         handler=list_events,
         response=Page[Event],
         summary="What happened, newest first",
@@ -51,7 +52,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/events/stream",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_EVENTS,
         handler=stream_events,
         media_type="text/event-stream",
         summary="What happens, as it happens",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import Response
 
 from frazil.controller.api.callers import Caller, Svc
-from frazil.controller.api.endpoints import Endpoint, Permission
+from frazil.controller.api.endpoints import Endpoint
 from frazil.controller.api.params import Cursor, IfMatch, Limit, etag, version_of
+from frazil.controller.identity import Right
 from frazil.wire.rest import Group, GroupChange, GroupMember, GroupRequest, Page
 
 __all__ = ["ENDPOINTS"]
@@ -60,7 +61,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/groups",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_PEOPLE,
         handler=list_groups,
         response=Page[Group],
         summary="List groups, or those that a user is in",
@@ -68,7 +69,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST",
         path="/groups",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_PEOPLE,
         handler=create_group,
         status=201,
         response=Group,
@@ -77,7 +78,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/groups/{group}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_PEOPLE,
         handler=show_group,
         response=Group,
         summary="Show a group",
@@ -85,7 +86,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="PATCH",
         path="/groups/{group}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_PEOPLE,
         handler=change_group,
         response=Group,
         summary="Change what people read of a group",
@@ -93,7 +94,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="DELETE",
         path="/groups/{group}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_PEOPLE,
         handler=delete_group,
         status=204,
         summary="Delete a group, with what it may use",
@@ -101,7 +102,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/groups/{group}/members",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_PEOPLE,
         handler=list_members,
         response=Page[GroupMember],
         summary="List who is in a group",
@@ -109,7 +110,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="PUT",
         path="/groups/{group}/members/{user}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_PEOPLE,
         handler=join,
         status=204,
         summary="Put a user into a group",
@@ -117,7 +118,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="DELETE",
         path="/groups/{group}/members/{user}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_PEOPLE,
         handler=leave,
         status=204,
         summary="Take a user out of a group",

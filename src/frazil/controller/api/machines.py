@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from frazil.controller.api.callers import Caller, Svc
-from frazil.controller.api.endpoints import Endpoint, Permission
+from frazil.controller.api.endpoints import Endpoint
 from frazil.controller.api.params import Cursor, Limit
+from frazil.controller.identity import Right
 from frazil.wire.rest import Host, Image, ImageRequest, Operation, Page, QuarantinedThing
 
 __all__ = ["ENDPOINTS"]
@@ -50,7 +51,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/hosts",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_HOSTS,
         handler=list_hosts,
         response=Page[Host],
         summary="List hosts",
@@ -58,7 +59,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/hosts/{host}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_HOSTS,
         handler=show_host,
         response=Host,
         summary="Show a host",
@@ -66,7 +67,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/strays",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_HOSTS,
         handler=list_strays,
         response=Page[QuarantinedThing],
         summary="List what hosts have that nobody here knows of",
@@ -74,7 +75,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/images",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_IMAGES,
         handler=list_images,
         response=Page[Image],
         summary="List images",
@@ -82,7 +83,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST",
         path="/images",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_IMAGES,
         handler=create_image,
         status=202,
         response=Operation,
@@ -91,7 +92,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/images/{image}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_IMAGES,
         handler=show_image,
         response=Image,
         summary="Show an image",
@@ -99,7 +100,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST",
         path="/images/{image}/retry",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_IMAGES,
         handler=retry_image,
         status=202,
         response=Operation,
@@ -108,7 +109,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="DELETE",
         path="/images/{image}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_IMAGES,
         handler=delete_image,
         status=202,
         response=Operation,
@@ -117,7 +118,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/operations/{id}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_IMAGES,
         handler=show_operation,
         response=Operation,
         summary="Watch a slow call",

@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from frazil.controller.api.callers import Caller, Svc
 from frazil.controller.api.endpoints import Endpoint, Permission
 from frazil.controller.api.params import Cursor, IfMatch, Limit, etag, version_of
+from frazil.controller.identity import Right
 from frazil.controller.identity.cookies import clear_cookie, set_cookie
 from frazil.wire.rest import (
     ApiToken,
@@ -163,7 +164,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/users",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_PEOPLE,
         handler=list_users,
         response=Page[User],
         summary="List users",
@@ -171,7 +172,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST",
         path="/users",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_PEOPLE,
         handler=create_user,
         status=201,
         response=User,
@@ -181,6 +182,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/users/{user}",
         permission=Permission.SIGNED_IN,
+        others=Right.SEE_PEOPLE,
         handler=show_user,
         response=User,
         summary="Show a user",
@@ -188,15 +190,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="PATCH",
         path="/users/{user}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_PEOPLE,
         handler=change_user,
         response=User,
-        summary="Change what may pass for a user",
+        summary="Change a user's role, or what may pass for them",
     ),
     Endpoint(
         method="PUT",
         path="/users/{user}/password",
         permission=Permission.SIGNED_IN,
+        others=Right.SET_PASSWORDS,
         handler=set_password,
         status=204,
         summary="Change a password; another's logins and API tokens end, of one's own the other logins",
@@ -204,7 +207,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="DELETE",
         path="/users/{user}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_PEOPLE,
         handler=delete_user,
         status=204,
         summary="Delete a user",

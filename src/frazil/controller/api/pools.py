@@ -7,13 +7,16 @@ from fastapi import Response
 from frazil.controller.api.callers import Caller, Svc
 from frazil.controller.api.endpoints import Endpoint, Permission
 from frazil.controller.api.params import Cursor, IfMatch, Limit, etag, version_of
+from frazil.controller.identity import Right
 from frazil.wire.rest import Entitlement, Operation, Page, Pool, PoolChange, PoolRequest
 
 __all__ = ["ENDPOINTS"]
 
 
-async def list_pools(caller: Caller, services: Svc, limit: Limit = 100, cursor: Cursor = None) -> Page[Pool]:
-    return await services.pools.list_for(caller, limit=limit, cursor=cursor)
+async def list_pools(
+    caller: Caller, services: Svc, mine: bool = False, limit: Limit = 100, cursor: Cursor = None
+) -> Page[Pool]:
+    return await services.pools.list_for(caller, mine=mine, limit=limit, cursor=cursor)
 
 
 async def create_pool(response: Response, caller: Caller, body: PoolRequest, services: Svc) -> Pool:
@@ -74,14 +77,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/pools",
         permission=Permission.SIGNED_IN,
+        others=Right.SEE_POOLS,
         handler=list_pools,
         response=Page[Pool],
-        summary="List the pools that you may use; as an administrator all",
+        summary="List the pools that you may use, or all where you may see them",
     ),
     Endpoint(
         method="POST",
         path="/pools",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_POOLS,
         handler=create_pool,
         status=201,
         response=Pool,
@@ -91,6 +95,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/pools/{pool}",
         permission=Permission.SIGNED_IN,
+        others=Right.SEE_POOLS,
         handler=show_pool,
         response=Pool,
         summary="Show a pool",
@@ -98,7 +103,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="PATCH",
         path="/pools/{pool}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_POOLS,
         handler=change_pool,
         response=Pool,
         summary="Change a pool",
@@ -106,7 +111,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="DELETE",
         path="/pools/{pool}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_POOLS,
         handler=delete_pool,
         status=202,
         response=Operation,
@@ -115,7 +120,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/entitlements",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.SEE_POOLS,
         handler=list_entitlements,
         response=Page[Entitlement],
         summary="List who may use which pool",
@@ -123,7 +128,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="PUT",
         path="/pools/{pool}/users/{user}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_POOLS,
         handler=grant,
         status=204,
         summary="Let a user use a pool",
@@ -131,7 +136,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="DELETE",
         path="/pools/{pool}/users/{user}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_POOLS,
         handler=revoke,
         status=204,
         summary="No longer let a user use a pool",
@@ -139,7 +144,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="PUT",
         path="/pools/{pool}/groups/{group}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_POOLS,
         handler=grant_group,
         status=204,
         summary="Let all who are in a group use a pool",
@@ -147,7 +152,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="DELETE",
         path="/pools/{pool}/groups/{group}",
-        permission=Permission.ADMINISTRATOR,
+        permission=Right.CHANGE_POOLS,
         handler=revoke_group,
         status=204,
         summary="No longer let a group use a pool",

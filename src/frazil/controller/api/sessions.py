@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from frazil.controller.api.callers import Caller, Svc
 from frazil.controller.api.endpoints import Endpoint, Permission
 from frazil.controller.api.params import Cursor, Limit, WaitS
+from frazil.controller.identity import Right
 from frazil.controller.viewer_file import MEDIA_TYPE
 from frazil.wire.rest import NewSession, Page, Session, SessionRequest, Ticket
 
@@ -17,8 +18,10 @@ async def open_session(caller: Caller, body: SessionRequest, services: Svc) -> N
     return await services.sessions.open(caller, body)
 
 
-async def list_sessions(caller: Caller, services: Svc, limit: Limit = 100, cursor: Cursor = None) -> Page[Session]:
-    return await services.sessions.list_for(caller, limit=limit, cursor=cursor)
+async def list_sessions(
+    caller: Caller, services: Svc, mine: bool = False, limit: Limit = 100, cursor: Cursor = None
+) -> Page[Session]:
+    return await services.sessions.list_for(caller, mine=mine, limit=limit, cursor=cursor)
 
 
 async def show_session(id: str, caller: Caller, services: Svc) -> Session:
@@ -45,6 +48,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="POST",
         path="/sessions",
         permission=Permission.SIGNED_IN,
+        others=Right.USE_EVERY_POOL,
         handler=open_session,
         status=201,
         response=NewSession,
@@ -54,14 +58,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/sessions",
         permission=Permission.SIGNED_IN,
+        others=Right.SEE_SESSIONS,
         handler=list_sessions,
         response=Page[Session],
-        summary="List your open sessions; as an administrator all",
+        summary="List your open sessions, or all where you may see them",
     ),
     Endpoint(
         method="GET",
         path="/sessions/{id}",
         permission=Permission.SIGNED_IN,
+        others=Right.SEE_SESSIONS,
         handler=show_session,
         response=Session,
         summary="Show an open session",
@@ -88,6 +94,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="DELETE",
         path="/sessions/{id}",
         permission=Permission.SIGNED_IN,
+        others=Right.END_SESSIONS,
         handler=end_session,
         status=204,
         summary="End a session and give its desktop back",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from frazil.controller.identity.rights import Right, covers, for_whom, rights_of
 from frazil.model.errors import Conflict, Refused
 from frazil.wire.rest import Role
 
@@ -28,14 +29,20 @@ class Identity:
     token_id: str | None = None
     remote_address: str | None = None
 
-    @property
-    def is_administrator(self) -> bool:
-        return self.role == "administrator"
+    def may(self, right: Right) -> bool:
+        return right in rights_of(self.role)
 
-    def require_administrator(self) -> None:
-        """Raise Refused unless this is an administrator."""
-        if not self.is_administrator:
-            raise Refused("Only an administrator may do this.", remedy="Ask an administrator of this installation.")
+    def require(self, right: Right) -> None:
+        """Raise Refused unless the caller's role has this right."""
+        if not self.may(right):
+            raise Refused(f"Only {for_whom(right)} may {right.value}.", remedy="Ask one of them.")
+
+    def require_covers(self, role: Role, what: str) -> None:
+        """Raise Refused unless the caller may do all that `role` may; `what` is refused otherwise."""
+        if not covers(self.role, role):
+            raise Refused(
+                f"{what} needs a role that may do all that the role {role} may.", remedy="Ask an administrator."
+            )
 
     def require_account(self) -> str:
         """The user's id; raises Conflict for root on the local socket."""

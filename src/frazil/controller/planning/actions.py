@@ -41,7 +41,8 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class StartAgain:
-    """A desktop that is wanted paused is not there any more, as after its host's reboot: it is wanted running."""
+    """A desktop that is wanted paused is not there any more, as after its host's reboot, or it was stopped in order to
+    restart: it is wanted running."""
 
     desktop_id: str
 

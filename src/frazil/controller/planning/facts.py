@@ -56,7 +56,8 @@ class PoolFacts:
 class DesktopFacts:
     """`announced`: the phase last written to its history; `measured_attempt`: the last whose start was timed.
 
-    started_at: when its host last started it. idle_since: since when nobody looks at it; None while someone does.
+    started_at: when its host last started it. restart: it is to run again once it is stopped.
+    idle_since: since when nobody looks at it; None while someone does.
     """
 
     id: str
@@ -73,6 +74,7 @@ class DesktopFacts:
     measured_attempt: int
     created_at: datetime
     started_at: datetime | None = None
+    restart: bool = False
     idle_since: datetime | None = None
     fork_kind: str | None = None
 

@@ -99,6 +99,11 @@ def lost_while_paused(wanted: Wanted, fresh_seen: Seen | None, phase: Phase) -> 
     return not failed and fresh_seen.state in (State.STOPPED, State.ABSENT)
 
 
+def stopped_to_restart(wanted: Wanted, phase: Phase, *, restart: bool) -> bool:
+    """Whether the first half of a restart is done."""
+    return restart and wanted.power is Power.STOPPED and phase is Phase.STOPPED
+
+
 def on_its_way_again(desktop: DesktopFacts, phase: Phase) -> bool:
     """Whether it was there (or unknown) and is on its way once more, as after a guest's reboot."""
     return phase is Phase.STARTING and desktop.announced in _THERE

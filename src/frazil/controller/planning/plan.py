@@ -77,7 +77,9 @@ class _Planner:
             seconds = lifecycle.start_seconds(desktop, phase)
             again = lifecycle.on_its_way_again(desktop, phase)
             self._actions.append(Announce(desktop.id, desktop.announced, phase, seconds, again))
-        if lifecycle.lost_while_paused(desktop.wanted, desktop.fresh_seen, phase):
+        if lifecycle.lost_while_paused(desktop.wanted, desktop.fresh_seen, phase) or lifecycle.stopped_to_restart(
+            desktop.wanted, phase, restart=desktop.restart
+        ):
             self._actions.append(StartAgain(desktop.id))
             return
         host_id = None

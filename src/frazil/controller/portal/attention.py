@@ -14,18 +14,18 @@ from frazil.wire.rest import Desktop, Host, Image, Pool, QuarantinedThing
 def attention(
     reader: Reader,
     *,
-    hosts: Sequence[Host],
+    hosts: Sequence[Host] | None,
     images: Sequence[Image],
     pools: Sequence[Pool],
     desktops: Sequence[Desktop],
     strays: Sequence[QuarantinedThing],
 ) -> list[Attention]:
-    """What is not well, as sentences that link to where it can be mended."""
+    """What is not well, as sentences that link to where it can be mended. `hosts`: None for who may not see them."""
     _, n_ = reader.gettext, reader.ngettext
     found: list[Attention] = []
-    if not hosts:
+    if hosts is not None and not hosts:
         found.append(Attention(tone="bad", text=_("No host has reported yet."), href="/console/hosts"))
-    for host in hosts:
+    for host in hosts or ():
         if host.state == "silent":
             text = _("%(name)s is not answering.") % {"name": host.name}
             found.append(Attention(tone="bad", text=text, href=f"/console/hosts/{host.id}"))
@@ -42,7 +42,7 @@ def attention(
         if image.state == "failed":
             text = _("The image %(name)s could not be made.") % {"name": image.name}
             found.append(Attention(tone="bad", text=text, href=f"/console/images/{image.id}"))
-    for host in hosts:
+    for host in hosts or ():
         if host.state == "up" and host.warning:
             text = _("%(name)s works, but not as well as it could.") % {"name": host.name}
             found.append(Attention(tone="busy", text=text, href=f"/console/hosts/{host.id}"))

@@ -6,6 +6,7 @@ from frazil.controller.portal.marking import N_
 
 DID: dict[str, str] = {
     "desktop-start": N_("The desktop is being started."),
+    "desktop-restart": N_("The desktop is shutting down, and starts again then."),
     "desktop-stop": N_("The desktop's power is being cut."),
     "desktop-shutdown": N_("The desktop was asked to shut down."),
     "desktop-pause": N_("The desktop is being paused."),
@@ -27,6 +28,7 @@ DID: dict[str, str] = {
     "pool-changed": N_("The pool was changed."),
     "pool-deleted": N_("The pool is being deleted; its desktops go first."),
     "policy-changed": N_("What may pass was changed, for open sessions too."),
+    "role-changed": N_("The role was changed. It holds from now on."),
     "session-of-other-ended": N_("The session was ended, and its desktop given back."),
     "session-ended": N_("The desktop was given back."),
     "token-deleted": N_("The token was deleted."),

@@ -14,7 +14,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from frazil.controller.api import problems
-from frazil.controller.identity import Identity, csrf
+from frazil.controller.identity import Identity, Right, csrf
+from frazil.controller.identity.rights import rights_of
 from frazil.controller.portal.did import DID
 from frazil.controller.portal.forms import WrongForm
 from frazil.controller.portal.reader import LANGUAGE_COOKIE, ZONE_COOKIE, Languages, Reader, zone_of
@@ -23,7 +24,7 @@ from frazil.controller.portal.templating import Templates
 from frazil.controller.portal.views import Form, Frame, MessageView, Person
 from frazil.controller.portal.words import Trouble, Words
 from frazil.model.clock import Clock
-from frazil.model.errors import FrazilError, NotSignedIn
+from frazil.model.errors import FrazilError, NotSignedIn, Refused
 from frazil.settings import Settings
 from frazil.wire.rest import Problem
 
@@ -37,11 +38,11 @@ _SECRET_FIELDS = frozenset({"password", "again", "current", csrf.FIELD})
 
 
 class Access(Enum):
-    """Who may call a page."""
+    """Who may call a page, where it is not for the roles that have a `Right`."""
 
     ANYBODY = "anybody"
     SIGNED_IN = "signed in"
-    ADMINISTRATOR = "administrator"
+    CONSOLE = "whoever's role has any right"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class Entry:
 
     method: str
     path: str
-    access: Access
+    access: Access | Right
     handler: Handler
 
 
@@ -141,7 +142,7 @@ class Portal:
         did = DID.get(request.query_params.get("did", "")) if trouble is None else None
         person = None
         if caller is not None:
-            person = Person(user_id=caller.user_id, name=caller.name, administrator=caller.is_administrator)
+            person = Person(user_id=caller.user_id, name=caller.name, role=caller.role)
         return Frame(
             reader=reader,
             words=Words(reader),
@@ -178,8 +179,10 @@ class Portal:
             )
             if entry.access is not Access.ANYBODY and call.caller is None:
                 return self._to_sign_in(request)
-            if entry.access is Access.ADMINISTRATOR:
-                call.identity.require_administrator()
+            if isinstance(entry.access, Right):
+                call.identity.require(entry.access)
+            elif entry.access is Access.CONSOLE and not rights_of(call.identity.role):
+                raise Refused("The console is for those who look after desktops.", remedy="Your desktops are at /.")
             if entry.method == "POST":
                 call = await self._with_form(call)
             return await entry.handler(call)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from frazil.controller.identity.rights import Right, covers, rights_of
 from frazil.controller.portal.capacity import Room
 from frazil.controller.portal.reader import Language, Reader
 from frazil.controller.portal.words import OUTCOMES, PHASES, Trouble, Words
@@ -23,6 +24,7 @@ from frazil.wire.rest import (
     NewApiToken,
     Pool,
     QuarantinedThing,
+    Role,
     Session,
     User,
 )
@@ -37,7 +39,11 @@ class Person:
 
     user_id: str | None
     name: str
-    administrator: bool
+    role: Role
+
+    @property
+    def has_console(self) -> bool:
+        return bool(rights_of(self.role))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,10 @@ class Frame:
     origin: str
     did: str = ""
     trouble: Trouble | None = None
+
+    def may(self, right: str) -> bool:
+        """Whether the reader has this right, named as in `Right`."""
+        return self.person is not None and Right[right] in rights_of(self.person.role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +165,8 @@ class Attention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverviewView:
+    """What the reader may not see is empty."""
+
     attention: Sequence[Attention]
     troubled: Sequence[Desktop]
     rooms: Sequence[Room]
@@ -209,8 +221,10 @@ class NewPoolView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolView:
+    """`room` is None for who may not see hosts."""
+
     pool: Pool
-    room: Room
+    room: Room | None
     entitlements: Sequence[Entitlement]
     others: Sequence[User]
     other_groups: Sequence[Group]
@@ -273,6 +287,10 @@ class UserView:
     groups: Sequence[Group]
     entitlements: Sequence[Entitlement]
     form: Form
+
+    def password_by(self, person: Person) -> bool:
+        """Whether this reader may give them a new password."""
+        return covers(person.role, self.user.role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from frazil.controller.portal.reader import Reader
 from frazil.controller.portal.said import Said, said
 from frazil.model.desktop import Phase
 from frazil.wire.hostlink import FailureField
+from frazil.wire.rest import Role
 
 Tone = Literal["ok", "busy", "bad", "idle"]
 
@@ -25,6 +26,19 @@ class Word:
 
     text: str
     tone: Tone
+
+
+ROLES: dict[Role, tuple[str, str]] = {
+    "user": (N_("Uses desktops"), N_("Their own desktops, and nothing of others.")),
+    "helpdesk": (
+        N_("Helpdesk"),
+        N_("Sees people and desktops, ends sessions, restarts desktops, gives new passwords."),
+    ),
+    "pool-admin": (N_("Pool administrator"), N_("Looks after pools and images, and says who may use which pool.")),
+    "auditor": (N_("Auditor"), N_("Sees everything and changes nothing.")),
+    "administrator": (N_("Administrator"), N_("May do everything.")),
+}
+"""The role in a word or two, and what it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +188,17 @@ class Words:
 
     def template(self, state: str) -> Word:
         return self._word(TEMPLATE_STATES[state])
+
+    def role(self, role: Role) -> str:
+        return self.reader.gettext(ROLES[role][0])
+
+    def role_options(self) -> list[tuple[str, str]]:
+        """Every role with its words."""
+        return [(role, self.role(role)) for role in ROLES]
+
+    def role_meanings(self) -> list[tuple[str, str]]:
+        """Every role in words, and what it is for."""
+        return [(self.role(role), self.reader.gettext(meaning)) for role, (_, meaning) in ROLES.items()]
 
     def outcome(self, outcome: str) -> Word:
         return self._word(OUTCOMES[outcome])

@@ -20,7 +20,7 @@ from frazil.controller.planning import (
     StartAgain,
     WantAbsent,
 )
-from frazil.controller.planning.lifecycle import lost_while_paused
+from frazil.controller.planning.lifecycle import lost_while_paused, stopped_to_restart
 from frazil.controller.presence import PresenceView
 from frazil.controller.services import giving, journal, release, views, words
 from frazil.controller.services.context import Context
@@ -94,7 +94,11 @@ def _pause(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:
 
 def _start_again(ctx: Context, tx: sa.Connection, desktop_id: str, presence: PresenceView) -> None:
     row = desktops.find(tx, desktop_id)
-    if row is None or not lost_while_paused(row.wanted, row.fresh_seen, views.phase_of(row, presence)):
+    if row is None:
+        return
+    phase = views.phase_of(row, presence)
+    lost = lost_while_paused(row.wanted, row.fresh_seen, phase)
+    if not lost and not stopped_to_restart(row.wanted, phase, restart=row.restart):
         return  # it was wanted otherwise, or seen, since the plan was made
     desktops.want(tx, desktop_id, power=Power.RUNNING, graceful=False, now=ctx.clock.now())
 

@@ -125,12 +125,13 @@ class Reconciler:
         log.info("hosts.changed", hosts=[(name, state) for _, name, state in changes])
 
     async def _flush(self) -> None:
-        """Write down now and then when each host was last heard, and who really looks at a desktop."""
+        """Write down now and then when each host was last heard, and who really looks at a desktop or may no longer."""
         now_s = self._ctx.clock.monotonic_s()
         if now_s - self._flushed_s < FLUSH_S:
             return
         self._flushed_s = now_s
         await viewers.put_right(self._ctx, running_s=now_s - self._began_s)
+        await viewers.see_off(self._ctx)
         heard = self._ctx.presence.take_unflushed()
         if not heard:
             return

@@ -113,6 +113,7 @@ def _desktop(row: DesktopRow, session: SessionRow | None, *, forks: bool, now: d
         measured_attempt=row.measured_attempt,
         created_at=row.created_at,
         started_at=started_at,
+        restart=row.restart,
         idle_since=_idle_since(row, session, started_at),
         fork_kind=headrooms.fork_kind(row.image_id, row.profile) if forks else None,
     )

@@ -1,4 +1,4 @@
-"""Whether somebody looks at a desktop, checked against what gateways say of their living sessions.
+"""Whether somebody looks at a desktop, checked against what gateways say of living sessions; and whether they may.
 
 A gateway that was killed takes its links with it and says nothing of them, and a desktop that is taken as looked at is
 never paused.
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from frazil.controller.lines import KEPT_S
+from frazil.controller.services import release
 from frazil.controller.services.context import Context
 from frazil.controller.services.links import set_link
 from frazil.controller.store import sessions
@@ -76,6 +77,12 @@ async def put_right(ctx: Context, *, running_s: float) -> None:
     if found.gone or found.back:
         await ctx.store.write(mend)
         log.warning("sessions.viewers-put-right", gone=len(found.gone), back=len(found.back))
+
+
+async def see_off(ctx: Context) -> None:
+    """End what nothing entitles any more: a session that was opened while its entitlement was taken away."""
+    if await ctx.store.read(release.unentitled):
+        await ctx.store.write(lambda tx: release.end_unentitled(ctx, tx, by=None))
 
 
 def _set(ctx: Context, tx: sa.Connection, row: SessionRow, *, connected: bool) -> None:

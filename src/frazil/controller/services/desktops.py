@@ -6,7 +6,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
 from frazil.controller.services import finding, journal, paging, release, views
 from frazil.controller.services.context import Context
 from frazil.controller.services.events import before
@@ -14,24 +14,46 @@ from frazil.controller.services.screenshots import Screenshots
 from frazil.controller.store import desktops, events, sessions
 from frazil.controller.store.rows import DesktopRow, EventRow
 from frazil.model.desktop import Phase, Power, State
-from frazil.model.errors import Conflict, NotFound, Refused
+from frazil.model.errors import Conflict, NotFound
 from frazil.wire.rest import Desktop, Event, Page
 
-Action = Literal["start", "stop", "shutdown", "pause", "retry", "delete"]
+Action = Literal["start", "restart", "stop", "shutdown", "pause", "retry", "delete"]
 OWNERS_MAY: frozenset[Action] = frozenset({"start", "retry"})
 """What a person may do with the desktop they were given; they give it back by ending the session."""
+
+RIGHT_TO: dict[Action, Right] = {
+    "start": Right.RUN_DESKTOPS,
+    "restart": Right.RUN_DESKTOPS,
+    "stop": Right.RUN_DESKTOPS,
+    "shutdown": Right.RUN_DESKTOPS,
+    "pause": Right.RUN_DESKTOPS,
+    "retry": Right.RUN_DESKTOPS,
+    "delete": Right.DELETE_DESKTOPS,
+}
+"""What others need for it."""
 
 _GIVEN = ("session.opened", "session.moved")
 """The kinds of events that say to whom a desktop was given."""
 
 _DONE: dict[Action, str] = {
     "start": "is wanted running",
+    "restart": "is asked to shut down and start again",
     "stop": "is wanted stopped at once",
     "shutdown": "is asked to shut down",
     "pause": "is wanted paused",
     "retry": "is tried again",
     "delete": "is being deleted",
 }
+
+
+_WANTED: dict[Action, tuple[Power, bool]] = {
+    "start": (Power.RUNNING, False),
+    "restart": (Power.STOPPED, True),
+    "stop": (Power.STOPPED, False),
+    "shutdown": (Power.STOPPED, True),
+    "pause": (Power.PAUSED, False),
+}
+"""Power, and whether the guest is asked for it."""
 
 
 class Desktops:
@@ -49,15 +71,15 @@ class Desktops:
         limit: int = paging.LIMIT,
         cursor: str | None = None,
     ) -> Page[Desktop]:
-        """A user sees the own ones, an administrator all, or the own ones with `mine`."""
+        """All for who may see them, else, or with `mine`, the caller's own."""
         after = paging.decode(cursor)
         paging.check(limit)
-        own = mine or not identity.is_administrator
+        own = mine or not identity.may(Right.SEE_DESKTOPS)
         user_id = identity.require_account() if own else None
         presence = self._ctx.presence.view()
 
         def work(tx: sa.Connection) -> list[Desktop]:
-            pool_id = finding.pool(tx, pool).id if pool is not None and identity.is_administrator else pool
+            pool_id = finding.pool(tx, pool).id if pool is not None and identity.may(Right.SEE_POOLS) else pool
             names = views.Names.read(tx)
             # A phase is derived, not stored: with that filter all rows are looked at.
             most = limit + 1 if phase is None else None
@@ -84,11 +106,8 @@ class Desktops:
 
         def work(tx: sa.Connection) -> Desktop:
             row = visible(tx, identity, ref)
-            if not identity.is_administrator and action not in OWNERS_MAY:
-                raise Refused(
-                    f"Only an administrator may {action} a desktop.",
-                    remedy="To give it back, end your session.",
-                )
+            if identity.user_id is None or row.assigned_user_id != identity.user_id or action not in OWNERS_MAY:
+                identity.require(RIGHT_TO[action])
             self._want(tx, identity, row, action)
             journal.note(
                 self._ctx,
@@ -132,9 +151,10 @@ class Desktops:
             (Power.PAUSED, State.PAUSED),
         ):
             raise Conflict(f"Only a running desktop can be paused; {row.name} is not seen running.")
-        power = {"start": Power.RUNNING, "stop": Power.STOPPED, "shutdown": Power.STOPPED, "pause": Power.PAUSED}
-        if row.power is not power[action] or row.graceful != (action == "shutdown"):
-            desktops.want(tx, row.id, power=power[action], graceful=action == "shutdown", now=now)
+        power, graceful = _WANTED[action]
+        restart = action == "restart"
+        if (row.power, row.graceful, row.restart) != (power, graceful, restart):
+            desktops.want(tx, row.id, power=power, graceful=graceful, restart=restart, now=now)
 
     async def screenshot(self, identity: Identity, ref: str) -> bytes:
         """PNG, at most `wire.rest.SCREENSHOT_AGE_S` old."""
@@ -150,7 +170,9 @@ class Desktops:
 
         def work(tx: sa.Connection) -> list[EventRow]:
             desktop_id = visible(tx, identity, ref).id
-            given = None if identity.is_administrator else events.newest_of(tx, desktop_id=desktop_id, kinds=_GIVEN)
+            given = (
+                None if identity.may(Right.SEE_DESKTOPS) else events.newest_of(tx, desktop_id=desktop_id, kinds=_GIVEN)
+            )
             return events.newest_first(tx, desktop_id=desktop_id, since=given, before=older_than, limit=limit + 1)
 
         rows = await self._ctx.store.read(work)
@@ -160,14 +182,14 @@ class Desktops:
 def _told(identity: Identity, row: EventRow) -> Event:
     """The event as the caller may read it."""
     told = journal.model(row)
-    if identity.is_administrator or row.user_id == identity.user_id:
+    if identity.may(Right.SEE_DESKTOPS) or row.user_id == identity.user_id:
         return told
     return told.model_copy(update={"user_id": None, "user_name": None, "remote_address": None})
 
 
 def visible(tx: sa.Connection, identity: Identity, ref: str) -> DesktopRow:
     """The desktop, if the caller may know of it; NotFound otherwise."""
-    if identity.is_administrator:
+    if identity.may(Right.SEE_DESKTOPS):
         return finding.desktop(tx, ref)
     row = desktops.find(tx, ref)
     if row is None or identity.user_id is None or row.assigned_user_id != identity.user_id:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
 from frazil.controller.services import finding, journal, paging, release
 from frazil.controller.services.context import Context
 from frazil.controller.store import entitlements
@@ -53,7 +53,7 @@ class Entitlements:
         cursor: str | None = None,
     ) -> Page[Entitlement]:
         """Of a user: what they may use by themselves and through their groups."""
-        identity.require_administrator()
+        identity.require(Right.SEE_POOLS)
         after = _key(cursor)
         paging.check(limit)
 
@@ -73,7 +73,7 @@ class Entitlements:
         )
 
     async def grant(self, identity: Identity, pool: str, user: str) -> None:
-        identity.require_administrator()
+        identity.require(Right.CHANGE_POOLS)
 
         def work(tx: sa.Connection) -> None:
             found, who = finding.pool(tx, pool), finding.user(tx, user)
@@ -85,7 +85,7 @@ class Entitlements:
 
     async def revoke(self, identity: Identity, pool: str, user: str) -> None:
         """Their open session in the pool ends at once, unless a group of theirs may still use it."""
-        identity.require_administrator()
+        identity.require(Right.CHANGE_POOLS)
 
         def work(tx: sa.Connection) -> None:
             found, who = finding.pool(tx, pool), finding.user(tx, user)
@@ -99,7 +99,7 @@ class Entitlements:
 
     async def grant_group(self, identity: Identity, pool: str, group: str) -> None:
         """For all who are in it, now and later."""
-        identity.require_administrator()
+        identity.require(Right.CHANGE_POOLS)
 
         def work(tx: sa.Connection) -> None:
             found, who = finding.pool(tx, pool), finding.group(tx, group)
@@ -111,7 +111,7 @@ class Entitlements:
 
     async def revoke_group(self, identity: Identity, pool: str, group: str) -> None:
         """Open sessions in the pool end at once of all who may use it in no other way."""
-        identity.require_administrator()
+        identity.require(Right.CHANGE_POOLS)
 
         def work(tx: sa.Connection) -> None:
             found, who = finding.pool(tx, pool), finding.group(tx, group)

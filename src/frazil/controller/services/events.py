@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import sqlalchemy as sa
 
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
+from frazil.controller.identity.rights import rights_of
 from frazil.controller.services import journal, paging
 from frazil.controller.services.context import Context
 from frazil.controller.store import events, logins, people
@@ -41,7 +42,7 @@ class Events:
         cursor: str | None = None,
     ) -> Page[Event]:
         """Newest first; all, or those with this outcome."""
-        identity.require_administrator()
+        identity.require(Right.SEE_EVENTS)
         older_than = before(cursor)
         paging.check(limit)
         rows = await self._ctx.store.read(
@@ -52,10 +53,10 @@ class Events:
     async def stream(self, identity: Identity, *, after: str | None = None) -> AsyncIterator[Event | None]:
         """Events as they happen, from after the one with the id `after`; None now and then while nothing does.
 
-        Ends when the process ends, or when the caller is no administrator any more: seen with each reading by
-        account, role, and the login or token that was shown.
+        Ends when the process ends, or when the caller may not see them any more: seen with each reading by account,
+        role, and the login or token that was shown.
         """
-        identity.require_administrator()
+        identity.require(Right.SEE_EVENTS)
         store = self._ctx.store
 
         def begin(tx: sa.Connection) -> int:
@@ -63,7 +64,7 @@ class Events:
             return found if found is not None else events.last_seq(tx)
 
         def more(tx: sa.Connection) -> list[EventRow] | None:
-            return events.after(tx, seq, limit=BATCH) if self._still_administrator(tx, identity) else None
+            return events.after(tx, seq, limit=BATCH) if self._still_may(tx, identity) else None
 
         seq = await store.read(begin)
         while True:
@@ -81,15 +82,15 @@ class Events:
             if not await store.changed.wait(version, timeout_s=KEEP_ALIVE_S) and not store.changed.closed:
                 yield None
 
-    def _still_administrator(self, tx: sa.Connection, identity: Identity) -> bool:
-        """Whether what the caller showed when they came would still make them an administrator."""
+    def _still_may(self, tx: sa.Connection, identity: Identity) -> bool:
+        """Whether what the caller showed when they came would still let them in."""
         if identity.user_id is None:
-            return identity.is_administrator  # this machine's root
+            return True  # this machine's root
         now = self._ctx.clock.now()
         user = people.find(tx, identity.user_id)
         return (
             user is not None
-            and user.role == "administrator"
+            and Right.SEE_EVENTS in rights_of(user.role)
             and (identity.login_id is None or logins.lives(tx, identity.login_id, now=now))
             and (identity.token_id is None or logins.token_lives(tx, identity.token_id, now=now))
         )

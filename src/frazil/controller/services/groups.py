@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
 from frazil.controller.services import finding, journal, paging, release
 from frazil.controller.services.context import Context
 from frazil.controller.store import entitlements, groups
@@ -43,7 +43,7 @@ class Groups:
         self, identity: Identity, *, user: str | None = None, limit: int = paging.LIMIT, cursor: str | None = None
     ) -> Page[Group]:
         """All, or those that `user` is in."""
-        identity.require_administrator()
+        identity.require(Right.SEE_PEOPLE)
         after = paging.decode(cursor)
         paging.check(limit)
 
@@ -55,13 +55,13 @@ class Groups:
         return paging.page(rows, limit=limit, key=lambda row: row.id, model=_model)
 
     async def show(self, identity: Identity, ref: str) -> Group:
-        identity.require_administrator()
+        identity.require(Right.SEE_PEOPLE)
         return _model(await self._ctx.store.read(lambda tx: finding.group(tx, ref)))
 
     async def members(
         self, identity: Identity, ref: str, *, limit: int = paging.LIMIT, cursor: str | None = None
     ) -> Page[GroupMember]:
-        identity.require_administrator()
+        identity.require(Right.SEE_PEOPLE)
         after = paging.decode(cursor)
         paging.check(limit)
         rows = await self._ctx.store.read(
@@ -70,7 +70,7 @@ class Groups:
         return paging.page(rows, limit=limit, key=lambda row: row.user_id, model=_member)
 
     async def create(self, identity: Identity, request: GroupRequest) -> Group:
-        identity.require_administrator()
+        identity.require(Right.CHANGE_PEOPLE)
 
         def work(tx: sa.Connection) -> GroupRow:
             if groups.find(tx, request.name) is not None:
@@ -88,7 +88,7 @@ class Groups:
 
     async def change(self, identity: Identity, ref: str, change: GroupChange, *, if_match: int) -> Group:
         """`if_match` is the `version` that the caller looked at; raises Stale when it is no longer the newest."""
-        identity.require_administrator()
+        identity.require(Right.CHANGE_PEOPLE)
 
         def work(tx: sa.Connection) -> GroupRow:
             before = finding.group(tx, ref)
@@ -106,7 +106,7 @@ class Groups:
 
     async def delete(self, identity: Identity, ref: str) -> None:
         """Its entitlements go with it, and open sessions end of all who may use their pool in no other way."""
-        identity.require_administrator()
+        identity.require(Right.CHANGE_PEOPLE)
 
         def work(tx: sa.Connection) -> None:
             group = finding.group(tx, ref)
@@ -120,7 +120,7 @@ class Groups:
 
     async def join(self, identity: Identity, ref: str, user: str) -> None:
         """They may use at once what the group may use."""
-        identity.require_administrator()
+        identity.require(Right.CHANGE_PEOPLE)
 
         def work(tx: sa.Connection) -> None:
             group, who = finding.group(tx, ref), finding.user(tx, user)
@@ -132,7 +132,7 @@ class Groups:
 
     async def leave(self, identity: Identity, ref: str, user: str) -> None:
         """Their open sessions end at once in pools that they may use in no other way."""
-        identity.require_administrator()
+        identity.require(Right.CHANGE_PEOPLE)
 
         def work(tx: sa.Connection) -> None:
             group, who = finding.group(tx, ref), finding.user(tx, user)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from frazil.controller import headrooms
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
 from frazil.controller.presence import PresenceView
 from frazil.controller.services import finding, paging
 from frazil.controller.services.context import Context
@@ -103,7 +103,7 @@ class Hosts:
         self._ctx = ctx
 
     async def list_for(self, identity: Identity, *, limit: int = paging.LIMIT, cursor: str | None = None) -> Page[Host]:
-        identity.require_administrator()
+        identity.require(Right.SEE_HOSTS)
         after = paging.decode(cursor)
         paging.check(limit)
         presence = self._ctx.presence.view()
@@ -116,7 +116,7 @@ class Hosts:
         return paging.page(models, limit=limit, key=lambda host: host.id, model=lambda host: host)
 
     async def show(self, identity: Identity, ref: str) -> Host:
-        identity.require_administrator()
+        identity.require(Right.SEE_HOSTS)
         presence = self._ctx.presence.view()
         return await self._ctx.store.read(
             lambda tx: _model(tx, finding.host(tx, ref), presence, desktops.count_by_host(tx))
@@ -124,7 +124,7 @@ class Hosts:
 
     async def strays(self, identity: Identity) -> Page[QuarantinedThing]:
         """What hosts have with our label that nobody here knows of. It is left alone."""
-        identity.require_administrator()
+        identity.require(Right.SEE_HOSTS)
         rows = await self._ctx.store.read(hosts.strays_listed)
         return Page(
             items=[

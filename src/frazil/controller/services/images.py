@@ -8,7 +8,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
 from frazil.controller.services import finding, journal, paging, views
 from frazil.controller.services import operations as operations_service
 from frazil.controller.services.context import Context
@@ -66,7 +66,7 @@ class Images:
     async def list_for(
         self, identity: Identity, *, limit: int = paging.LIMIT, cursor: str | None = None
     ) -> Page[Image]:
-        identity.require_administrator()
+        identity.require(Right.SEE_IMAGES)
         after = paging.decode(cursor)
         paging.check(limit)
 
@@ -78,7 +78,7 @@ class Images:
         return paging.page(models, limit=limit, key=lambda image: image.id, model=lambda image: image)
 
     async def show(self, identity: Identity, ref: str) -> Image:
-        identity.require_administrator()
+        identity.require(Right.SEE_IMAGES)
 
         def work(tx: sa.Connection) -> Image:
             row = finding.image(tx, ref)
@@ -87,7 +87,7 @@ class Images:
         return await self._ctx.store.read(work)
 
     async def create(self, identity: Identity, request: ImageRequest) -> Operation:
-        identity.require_administrator()
+        identity.require(Right.CHANGE_IMAGES)
         _check(request)
 
         def work(tx: sa.Connection) -> Operation:
@@ -115,7 +115,7 @@ class Images:
         return operation
 
     async def retry(self, identity: Identity, ref: str) -> Operation:
-        identity.require_administrator()
+        identity.require(Right.CHANGE_IMAGES)
 
         def work(tx: sa.Connection) -> Operation:
             row = finding.image(tx, ref)
@@ -131,7 +131,7 @@ class Images:
         return operation
 
     async def delete(self, identity: Identity, ref: str) -> Operation:
-        identity.require_administrator()
+        identity.require(Right.CHANGE_IMAGES)
 
         def work(tx: sa.Connection) -> Operation:
             row = finding.image(tx, ref)

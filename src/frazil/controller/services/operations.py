@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
 from frazil.controller.services import views
 from frazil.controller.services.context import Context
 from frazil.controller.store import desktops, images, operations
@@ -50,7 +50,7 @@ class Operations:
         self._ctx = ctx
 
     async def show(self, identity: Identity, operation_id: str) -> Operation:
-        identity.require_administrator()
+        identity.require(Right.SEE_IMAGES)
 
         def work(tx: sa.Connection) -> Operation:
             row = operations.find(tx, operation_id)

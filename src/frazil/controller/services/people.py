@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
 from frazil.controller.services import finding, journal, paging, release, words
 from frazil.controller.services.context import Context
 from frazil.controller.store import desktops as desktop_rows
@@ -38,7 +38,7 @@ class People:
         return model(await self._ctx.store.read(lambda tx: finding.user(tx, user_id)))
 
     async def list_for(self, identity: Identity, *, limit: int = paging.LIMIT, cursor: str | None = None) -> Page[User]:
-        identity.require_administrator()
+        identity.require(Right.SEE_PEOPLE)
         after = paging.decode(cursor)
         paging.check(limit)
         rows = await self._ctx.store.read(lambda tx: people.listed(tx, after=after, limit=limit + 1))
@@ -46,11 +46,12 @@ class People:
 
     async def show(self, identity: Identity, ref: str) -> User:
         if ref not in (identity.user_id, identity.name):
-            identity.require_administrator()
+            identity.require(Right.SEE_PEOPLE)
         return model(await self._ctx.store.read(lambda tx: finding.user(tx, ref)))
 
     async def create(self, identity: Identity, request: UserRequest) -> User:
-        identity.require_administrator()
+        identity.require(Right.CHANGE_PEOPLE)
+        identity.require_covers(request.role, f"To give the role {request.role}")
         password_hash = await self._ctx.passwords.hash(request.password.get_secret_value())
 
         def work(tx: sa.Connection) -> UserRow:
@@ -85,14 +86,21 @@ class People:
     async def change(self, identity: Identity, ref: str, change: UserChange, *, if_match: int) -> User:
         """`if_match` is the `version` that the caller looked at; raises Stale when it is no longer the newest.
 
-        Open sessions of theirs follow the new policy at once.
+        A new role holds with the next call of theirs. Their open sessions follow a new policy at once, and end where
+        it was the role that let them use the pool.
         """
-        identity.require_administrator()
+        identity.require(Right.CHANGE_PEOPLE)
 
         def work(tx: sa.Connection) -> UserRow:
             before = finding.user(tx, ref)
             policy = before.policy if change.policy is None else change.policy.applied_to(before.policy)
-            if not people.set_policy(tx, before.id, policy, if_version=if_match, now=self._ctx.clock.now()):
+            role = before.role if change.role is None else change.role
+            if role != before.role:
+                for one in (before.role, role):
+                    identity.require_covers(one, f"To change the role {before.role} to {role}")
+                self._keep_an_administrator(tx, before)
+            now = self._ctx.clock.now()
+            if not people.change(tx, before.id, policy=policy, role=role, if_version=if_match, now=now):
                 raise Stale(
                     f"The user {before.name} was changed in the meantime: it is at version {before.version}, "
                     f"you looked at {if_match}.",
@@ -101,14 +109,21 @@ class People:
             after = finding.user(tx, before.id)
             if after.policy != before.policy:
                 _note_policy(self._ctx, tx, after, by=identity)
+            if after.role != before.role:
+                text = f"The role of {after.name} was changed from {before.role} to {after.role}."
+                journal.note(self._ctx, tx, "user.role-changed", text, by=identity)
+                release.end_unentitled(self._ctx, tx, user_id=after.id, by=identity)
             return after
 
-        return model(await self._ctx.store.write(work))
+        changed = model(await self._ctx.store.write(work))
+        self._ctx.wake()
+        return changed
 
     async def set_password(self, identity: Identity, ref: str, request: PasswordRequest) -> None:
-        """An administrator sets anyone's; a user their own, giving the current one. Other logins of theirs end.
+        """A user sets their own, giving the current one. Other logins of theirs end.
 
-        Their API tokens end too when it is an administrator who sets it: whoever knew the password may have made some.
+        Who may do so sets that of others, if they may do all that those may; the others' API tokens end too, since
+        whoever knew the password may have made some.
         """
         target = await self._ctx.store.read(lambda tx: self._target(tx, identity, ref))
         own = target.id == identity.user_id
@@ -119,7 +134,7 @@ class People:
         password_hash = await self._ctx.passwords.hash(request.password.get_secret_value())
 
         def work(tx: sa.Connection) -> None:
-            finding.user(tx, target.id)
+            self._target(tx, identity, target.id)
             people.set_password(tx, target.id, password_hash)
             logins.delete_of_user(tx, target.id, but=identity.login_id if own else None)
             if not own:
@@ -129,21 +144,26 @@ class People:
         await self._ctx.store.write(work)
 
     def _target(self, tx: sa.Connection, identity: Identity, ref: str) -> UserRow:
-        if ref not in (identity.user_id, identity.name):
-            identity.require_administrator()
-        return finding.user(tx, ref)
+        """Whose password the caller may set. Raises Refused."""
+        if identity.user_id is not None and ref in (identity.user_id, identity.name):
+            return finding.user(tx, identity.user_id)
+        identity.require(Right.SET_PASSWORDS)
+        user = finding.user(tx, ref)
+        identity.require_covers(user.role, f"To set the password of {user.name}")
+        return user
+
+    def _keep_an_administrator(self, tx: sa.Connection, user: UserRow) -> None:
+        """Raise Conflict when this user is the only administrator. Others who do the same at once wait here."""
+        if user.role == "administrator" and people.lock_administrators(tx) == {user.id}:
+            raise Conflict(f"{user.name} is the only administrator.", remedy="Add another administrator first.")
 
     async def delete(self, identity: Identity, ref: str) -> None:
         """The user's sessions end and their desktops go."""
-        identity.require_administrator()
+        identity.require(Right.CHANGE_PEOPLE)
 
         def work(tx: sa.Connection) -> None:
             user = finding.user(tx, ref)
-            if user.role == "administrator" and people.administrators(tx) == 1:
-                raise Conflict(
-                    f"{user.name} is the only administrator.",
-                    remedy="Add another administrator first.",
-                )
+            self._keep_an_administrator(tx, user)
             for session in sessions.open_ones(tx, user_id=user.id):
                 release.end_session(self._ctx, tx, session, reason="The user was deleted.", by=identity)
             for desktop in desktop_rows.listed(tx, user_id=user.id):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
 from frazil.controller.services import finding, journal, paging, release, views, words
 from frazil.controller.services import operations as operations_service
 from frazil.controller.services.context import Context
 from frazil.controller.store import entitlements, operations, policies, pools, sessions
 from frazil.controller.store.rows import PoolRow
-from frazil.model.errors import Conflict, InvalidInput, NameTaken, NotFound, Stale
+from frazil.model.errors import Conflict, InvalidInput, NameTaken, NotFound, Refused, Stale
 from frazil.model.policy import Policy
 from frazil.wire.rest import Operation, Page, Pool, PoolChange, PoolRequest
 
@@ -20,11 +20,14 @@ class Pools:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    async def list_for(self, identity: Identity, *, limit: int = paging.LIMIT, cursor: str | None = None) -> Page[Pool]:
-        """A user sees the pools that they may use, an administrator all."""
+    async def list_for(
+        self, identity: Identity, *, mine: bool = False, limit: int = paging.LIMIT, cursor: str | None = None
+    ) -> Page[Pool]:
+        """All for who may see them, else, or with `mine`, those that the caller may use."""
         after = paging.decode(cursor)
         paging.check(limit)
-        for_user = None if identity.is_administrator else identity.require_account()
+        every = identity.may(Right.USE_EVERY_POOL if mine else Right.SEE_POOLS)
+        for_user = None if every else identity.require_account()
         presence = self._ctx.presence.view()
 
         def work(tx: sa.Connection) -> list[Pool]:
@@ -44,7 +47,7 @@ class Pools:
         return await self._ctx.store.read(work)
 
     async def create(self, identity: Identity, request: PoolRequest) -> Pool:
-        identity.require_administrator()
+        identity.require(Right.CHANGE_POOLS)
         _check_bounds(request.spares, request.max_desktops)
 
         def work(tx: sa.Connection) -> str:
@@ -90,7 +93,7 @@ class Pools:
 
         Open sessions follow a new policy at once.
         """
-        identity.require_administrator()
+        identity.require(Right.CHANGE_POOLS)
 
         def work(tx: sa.Connection) -> str:
             row = finding.pool(tx, ref)
@@ -122,7 +125,7 @@ class Pools:
 
     async def delete(self, identity: Identity, ref: str) -> Operation:
         """Its sessions end, its desktops go, then the pool."""
-        identity.require_administrator()
+        identity.require(Right.CHANGE_POOLS)
 
         def work(tx: sa.Connection) -> Operation:
             row = finding.pool(tx, ref)
@@ -146,14 +149,27 @@ class Pools:
 
 def visible(tx: sa.Connection, identity: Identity, ref: str) -> PoolRow:
     """The pool, if the caller may know of it; NotFound otherwise."""
-    row = finding.pool(tx, ref) if identity.is_administrator else pools.find(tx, ref)
-    if row is None or not may_use(tx, identity, row):
+    if identity.may(Right.SEE_POOLS):
+        return finding.pool(tx, ref)
+    row = pools.find(tx, ref)
+    if row is None or not _may_use(tx, identity, row):
         raise NotFound(f"There is no pool called {ref[:100]!r}.", remedy="See the list of your pools.")
     return row
 
 
-def may_use(tx: sa.Connection, identity: Identity, row: PoolRow) -> bool:
-    if identity.is_administrator:
+def usable(tx: sa.Connection, identity: Identity, ref: str) -> PoolRow:
+    """The pool, if the caller may use its desktops; Refused when they only may see it, NotFound otherwise."""
+    row = visible(tx, identity, ref)
+    if not _may_use(tx, identity, row):
+        raise Refused(
+            f"You may see the pool {row.name}, but not use its desktops.",
+            remedy="Somebody who may change pools can entitle you to it.",
+        )
+    return row
+
+
+def _may_use(tx: sa.Connection, identity: Identity, row: PoolRow) -> bool:
+    if identity.may(Right.USE_EVERY_POOL):
         return True
     return identity.user_id is not None and entitlements.entitled(tx, pool_id=row.id, user_id=identity.user_id)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from frazil import failpoint
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
 from frazil.controller.presence import PresenceView
 from frazil.controller.services import finding, giving, journal, links, paging, release, views
 from frazil.controller.services import pools as pools_service
@@ -38,7 +38,7 @@ class Sessions:
             if request.desktop is not None:
                 return self._open_desktop(tx, identity, user_id, request.desktop).id
             assert request.pool is not None
-            pool = pools_service.visible(tx, identity, request.pool)
+            pool = pools_service.usable(tx, identity, request.pool)
             return self._open_pool(tx, identity, user_id, pool, presence).id
 
         session_id = await self._ctx.store.write(work)
@@ -68,6 +68,7 @@ class Sessions:
             raise NotFound(f"You have no desktop called {ref[:100]!r}.", remedy="See the list of your desktops.")
         for session in sessions.open_ones(tx, user_id=user_id, desktop_id=row.id):
             return session
+        pools_service.usable(tx, identity, row.pool_id)
         if row.power is Power.ABSENT:
             raise Conflict(f"The desktop {row.name} is being deleted.", remedy="Open its pool for another one.")
         return self._insert(tx, identity, user_id, row.pool_id, row.id)
@@ -90,12 +91,13 @@ class Sessions:
         return _found(tx, session_id)
 
     async def list_for(
-        self, identity: Identity, *, limit: int = paging.LIMIT, cursor: str | None = None
+        self, identity: Identity, *, mine: bool = False, limit: int = paging.LIMIT, cursor: str | None = None
     ) -> Page[Session]:
-        """The open ones: a user's own, an administrator's all."""
+        """The open ones: all for who may see them, else, or with `mine`, the caller's own."""
         after = paging.decode(cursor)
         paging.check(limit)
-        user_id = None if identity.is_administrator else identity.require_account()
+        every = identity.may(Right.SEE_SESSIONS) and not mine
+        user_id = None if every else identity.require_account()
         presence = self._ctx.presence.view()
 
         def work(tx: sa.Connection) -> list[Session]:
@@ -127,7 +129,11 @@ class Sessions:
 
         def work(tx: sa.Connection) -> None:
             row = visible(tx, identity, session_id)
-            reason = "The person left." if row.user_id == identity.user_id else "An administrator ended it."
+            own = row.user_id == identity.user_id
+            if not own:
+                identity.require(Right.END_SESSIONS)
+            ended_by = "The helpdesk ended it." if identity.role == "helpdesk" else "An administrator ended it."
+            reason = "The person left." if own else ended_by
             release.end_session(self._ctx, tx, row, reason=reason, by=identity)
 
         await self._ctx.store.write(work)
@@ -175,7 +181,7 @@ def _found(tx: sa.Connection, session_id: str) -> SessionRow:
 def visible(tx: sa.Connection, identity: Identity, session_id: str) -> SessionRow:
     row = sessions.find(tx, session_id)
     own = row is not None and identity.user_id is not None and row.user_id == identity.user_id
-    if row is None or not (own or identity.is_administrator):
+    if row is None or not (own or identity.may(Right.SEE_SESSIONS)):
         raise NotFound("There is no such session.", remedy="Open the desktop again from the portal.")
     if row.ended_at is not None:
         raise NotFound(

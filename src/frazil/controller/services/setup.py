@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from frazil.controller.identity import Identity
+from frazil.controller.identity import Identity, Right
 from frazil.controller.identity.secrets import digest
 from frazil.controller.services import people as people_service
 from frazil.controller.services.context import Context
@@ -23,7 +23,7 @@ class Setup:
 
     async def make_link(self, identity: Identity) -> SetupLink:
         """For this machine's root, until an administrator exists. An older link stops working."""
-        identity.require_administrator()
+        identity.require(Right.CHANGE_PEOPLE)
         token = self._ctx.ids.new_secret(24)
 
         def work(tx: sa.Connection) -> None:

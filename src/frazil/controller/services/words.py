@@ -53,6 +53,8 @@ def why(row: DesktopRow, phase: Phase, *, waiting: str) -> str:
             return "It is paused: it keeps its memory and uses no processor time. Opening it wakes it."
         case Phase.STOPPED:
             return "It was stopped and is not wanted running. Start it to use it."
+        case Phase.STOPPING if row.restart:
+            return f"It is being restarted: it was asked to shut down first.{now}"
         case Phase.STOPPING:
             how = "was asked to shut down" if row.graceful else "is being stopped"
             return f"It {how}.{now}"

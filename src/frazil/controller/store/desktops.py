@@ -46,6 +46,7 @@ def _row(found: sa.RowMapping) -> DesktopRow:
         profile=Profile.model_validate(found["profile"]),
         power=Power(found["power"]),
         graceful=found["graceful"],
+        restart=found["restart"],
         epoch=Epoch(found["epoch_generation"], found["epoch_counter"]),
         attempt=found["attempt"],
         host_id=found["host_id"],
@@ -191,10 +192,12 @@ def place(tx: sa.Connection, desktop_id: str, *, host_id: str) -> bool:
     return placed
 
 
-def want(tx: sa.Connection, desktop_id: str, *, power: Power, graceful: bool, now: datetime) -> None:
-    """Want another power. A desktop that is wanted absent stays so."""
+def want(
+    tx: sa.Connection, desktop_id: str, *, power: Power, graceful: bool, restart: bool = False, now: datetime
+) -> None:
+    """Want another power; to `restart`, running again once it is stopped. One that is wanted absent stays so."""
     query = desktops.update().where(desktops.c.id == desktop_id, desktops.c.power != Power.ABSENT.value)
-    tx.execute(query.values(power=power.value, graceful=graceful, wanted_since=now))
+    tx.execute(query.values(power=power.value, graceful=graceful, restart=restart, wanted_since=now))
 
 
 def want_absent(tx: sa.Connection, desktop_id: str, *, now: datetime) -> bool:
@@ -210,6 +213,7 @@ def retry(tx: sa.Connection, desktop_id: str, *, now: datetime) -> None:
     values = {
         "power": Power.RUNNING.value,
         "graceful": False,
+        "restart": False,
         "wanted_since": now,
         "attempt": desktops.c.attempt + 1,
         "failure": None,

@@ -85,14 +85,20 @@ def administrators(tx: sa.Connection) -> int:
     return int(tx.execute(query).scalar_one())
 
 
+def lock_administrators(tx: sa.Connection) -> set[str]:
+    """Their ids. Until the end of this transaction no other one gives or takes that role from any of them."""
+    query = sa.select(users.c.id).where(users.c.role == "administrator").order_by(users.c.id).with_for_update()
+    return set(tx.execute(query).scalars())
+
+
 def set_password(tx: sa.Connection, user_id: str, password_hash: str) -> None:
     tx.execute(users.update().where(users.c.id == user_id).values(password_hash=password_hash))
 
 
-def set_policy(tx: sa.Connection, user_id: str, policy: Policy, *, if_version: int, now: datetime) -> bool:
-    """Set it and raise the version, if that is still `if_version`; whether it was."""
+def change(tx: sa.Connection, user_id: str, *, policy: Policy, role: Role, if_version: int, now: datetime) -> bool:
+    """Set both and raise the version, if that is still `if_version`; whether it was."""
     query = users.update().where(users.c.id == user_id, users.c.version == if_version)
-    values = {"policy": policies.to_column(policy), "version": if_version + 1, "changed_at": now}
+    values = {"policy": policies.to_column(policy), "role": role, "version": if_version + 1, "changed_at": now}
     return tx.execute(query.values(values)).rowcount == 1
 
 

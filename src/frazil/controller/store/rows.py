@@ -149,7 +149,7 @@ class EntitlementRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesktopRow:
-    """A desktop with what was last seen of it, if anything was."""
+    """A desktop with what was last seen of it, if anything was. `restart`: it is wanted running once it is stopped."""
 
     id: str
     name: str
@@ -158,6 +158,7 @@ class DesktopRow:
     profile: Profile
     power: Power
     graceful: bool
+    restart: bool = False
     epoch: Epoch
     attempt: int
     host_id: str | None

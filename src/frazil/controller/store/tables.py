@@ -235,6 +235,7 @@ desktops = sa.Table(
     sa.Column("profile", sa.JSON, nullable=False),
     sa.Column("power", sa.String(16), nullable=False),
     sa.Column("graceful", sa.Boolean, nullable=False),
+    sa.Column("restart", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("epoch_generation", sa.Integer, nullable=False),
     sa.Column("epoch_counter", sa.Integer, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),

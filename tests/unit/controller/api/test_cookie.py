@@ -10,7 +10,7 @@ from frazil.controller import portal
 from frazil.controller.identity.cookies import COOKIE_NAME
 from frazil.settings import Settings
 from frazil.wire.rest import TokenRequest
-from tests.unit.controller.api.conftest import People
+from tests.unit.controller.clients import People
 from tests.unit.controller.world import World
 
 

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from frazil.controller.api import problems
 from frazil.model import errors
 from frazil.wire.rest import Problem
-from tests.unit.controller.api.conftest import People
+from tests.unit.controller.clients import People
 from tests.unit.controller.world import EASY, World
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from types import SimpleNamespace
+from typing import Any, get_args
 
+from frazil.controller.portal import entries
 from frazil.controller.portal.capacity import Room, room
+from frazil.controller.portal.dispatch import Entry, Portal
 from frazil.controller.portal.reader import Languages, Reader, load_languages, zone_of
 from frazil.controller.portal.viewer_words import viewer_strings
 from frazil.controller.portal.views import (
@@ -57,6 +60,7 @@ from frazil.wire.rest import (
     Pool,
     PoolCounts,
     QuarantinedThing,
+    Role,
     Session,
     SessionLine,
     User,
@@ -68,14 +72,14 @@ LANGUAGES: Languages = load_languages()
 
 
 def frame(
-    language: str = "en", *, administrator: bool = True, path: str = "/", trouble: Trouble | None = None
+    language: str = "en", *, role: Role = "administrator", path: str = "/", trouble: Trouble | None = None
 ) -> Frame:
     reader = Reader(LANGUAGES.by_code[language], zone_of("Europe/Budapest"), NOW)
     return Frame(
         reader=reader,
         words=Words(reader),
         languages=list(LANGUAGES.by_code.values()),
-        person=Person(user_id=ID.format(1), name="anna", administrator=administrator),
+        person=Person(user_id=ID.format(1), name="anna", role=role),
         csrf="c" * 43,
         here=path,
         path=path,
@@ -270,7 +274,7 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
     trouble = Trouble(reader.gettext("You may not do this."), reference=ID.format(99), detail="Not an administrator.")
     overview = OverviewView(
         attention=[
-            Attention(tone="bad", text=reader.gettext("Failed"), href="/console/hosts"),
+            Attention(tone="bad", text=reader.gettext("Failed"), href="/console/desktops?phase=failed"),
             Attention(tone="busy", text=reader.gettext("Paused"), href="/console/pools"),
         ],
         troubled=[d for d in every_phase if d.phase in (Phase.WAITING, Phase.STARTING, Phase.FAILED, Phase.UNKNOWN)],
@@ -336,6 +340,10 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
                 form=Form(),
             ),
         ),
+        (
+            "console/pool",
+            PoolView(pool=pool(), room=None, entitlements=[], others=[], other_groups=[], form=Form()),
+        ),
         ("console/sessions", SessionsView(sessions=[session(Phase.READY), seen, slow])),
         ("console/sessions", SessionsView(sessions=[])),
         ("console/desktops", DesktopsView(desktops=every_phase, listing=listing, pools=[pool()])),
@@ -351,3 +359,10 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
         ("console/group", GroupView(group=group, members=[], others=[], entitlements=[], form=Form())),
         ("console/events", EventsView(events=events, next_cursor="abc", outcome="")),
     ]
+
+
+def page_entries() -> list[Entry]:
+    """The table of all pages; none of them can be called."""
+    nothing: Any = SimpleNamespace()
+    portal = Portal(services=nothing, settings=nothing, languages=LANGUAGES, templates=nothing, clock=nothing)
+    return entries(portal)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from frazil.controller.identity.rights import Right, rights_of
+from frazil.controller.portal.dispatch import Access
 from frazil.controller.portal.templating import TEMPLATES_DIR, Assets, Templates
 from frazil.controller.portal.views import Card, HomeView, WaitView
 from frazil.model.desktop import Phase
 from frazil.server.desktops.steps import DISK_FULL
 from frazil.wire.hostlink import FailureField
-from tests.unit.controller.portal.samples import LANGUAGES, frame, pages, pool, session
+from frazil.wire.rest import Role
+from tests.unit.controller.portal.samples import LANGUAGES, frame, page_entries, pages, pool, session
 
 TEMPLATES = Templates(LANGUAGES, Assets())
 VOID = frozenset({"meta", "link", "input", "img", "br", "hr", "path", "rect", "circle", "ellipse", "option"})
@@ -63,6 +68,55 @@ def test_every_page_is_whole_html_in_every_language(language: str) -> None:
             assert len(outline.ids) == len(set(outline.ids)), (name, outline.ids)
         assert "<script>" not in html, name
         assert len(re.findall(r"<h1[ >]", html)) == 1, name
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_every_page_is_whole_html_for_every_role_and_offers_only_what_it_may(role: Role) -> None:
+    entries = {(entry.method, entry.path): entry.access for entry in page_entries()}
+    shown = 0
+    for name, view in pages():
+        around = frame(role=role, path=f"/{name}")
+        html = TEMPLATES.render(name, around, view)
+        outline = Outline()
+        outline.feed(html)
+        assert (outline.wrong, outline.open) == ([], []), name
+        own = matching(entries, "GET", ADDRESSES.get(name, f"/{name}")) if name.startswith("console/") else None
+        if own is None or not may(role, own):
+            continue
+        shown += 1
+        for method, path in offered(html):
+            assert may(role, matching(entries, method, path)), (name, method, path)
+    assert (shown > 20) == bool(rights_of(role))
+
+
+ADDRESSES = {
+    "console/overview": "/console",
+    "console/pool-new": "/console/pools/new",
+    **{f"console/{kind}": f"/console/{kind}s/x" for kind in ("host", "image", "pool", "desktop", "user", "group")},
+}
+"""Where pages are whose address is not their name."""
+
+
+def may(role: Role, access: Access | Right) -> bool:
+    if isinstance(access, Right):
+        return access in rights_of(role)
+    return access is not Access.CONSOLE or bool(rights_of(role))
+
+
+def offered(html: str) -> list[tuple[str, str]]:
+    """What a page leads to: forms with their method, links."""
+    forms = re.findall(r'<form[^>]* method="(\w+)"[^>]* action="([^"?]+)', html)
+    return [(method.upper(), path) for method, path in forms] + [
+        ("GET", path) for path in re.findall(r'<a [^>]*href="(/[^"?#]*)', html)
+    ]
+
+
+def matching(entries: Mapping[tuple[str, str], Access | Right], method: str, path: str) -> Access | Right:
+    """Who may call the page at this address."""
+    for (its_method, pattern), access in entries.items():
+        if its_method == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), path):
+            return access
+    raise AssertionError(f"no page at {method} {path}")
 
 
 def test_every_live_part_is_the_same_in_its_page_and_alone() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from frazil.controller.identity import Identity
+from frazil.controller.store import tables as t
 from frazil.model.desktop import Phase
 from frazil.model.errors import InvalidInput, NameTaken, NotFound, Refused, Stale
 from frazil.wire.rest import GroupChange, GroupRequest, NewSession, SessionRequest
@@ -88,6 +90,20 @@ async def test_a_group_that_may_no_longer_ends_the_sessions_of_its_own_only(
         await world.services.groups.delete(world.root, "class-7")
     assert [await is_open(world, one) for one in sessions] == [False, True, True]
     assert (await world.services.entitlements.list_for(world.root, user="ann")).items == []
+
+
+async def test_a_session_that_slipped_through_while_its_entitlement_went_is_ended(world: World, ann: Identity) -> None:
+    session = await opened(world, ann)
+
+    def take_away(tx: sa.Connection) -> None:
+        tx.execute(t.group_members.delete())
+
+    await world.ctx.store.write(take_away)
+    await world.settle()
+    assert await is_open(world, session)
+    world.clock.advance(11)
+    await world.look()
+    assert not await is_open(world, session)
 
 
 async def test_a_deleted_user_leaves_their_groups(world: World, ann: Identity) -> None:

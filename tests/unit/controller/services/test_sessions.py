@@ -210,7 +210,7 @@ async def test_the_owner_may_try_again_what_failed(world: World) -> None:
     assert "guest agent answered" in failed.why
     with pytest.raises(Conflict, match="has failed"):
         await world.services.desktops.act(user, desktop_id, "start")
-    with pytest.raises(Refused, match="Only an administrator"):
+    with pytest.raises(Refused, match="Only the helpdesk, pool administrators and administrators may"):
         await world.services.desktops.act(user, desktop_id, "stop")
     del host.guests[desktop_id]
     await world.services.desktops.act(user, desktop_id, "retry")

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 from starlette.responses import Response
 
 from frazil.controller.api.problems import status_of
-from frazil.controller.portal.dispatch import Access, Call, Entry, Handler, Portal
+from frazil.controller.identity import Right
+from frazil.controller.portal.dispatch import Call, Entry, Handler, Portal
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.views import DesktopsView, DesktopView, Listing
+from frazil.controller.services.desktops import RIGHT_TO, Action
 from frazil.model.desktop import Phase
 from frazil.model.errors import FrazilError
 from frazil.wire.rest import Desktop
 
 DESKTOPS_A_PAGE = 50
 EVENTS_SHOWN = 30
-Action = Literal["start", "stop", "shutdown", "pause", "retry", "delete"]
-ACTIONS: tuple[Action, ...] = ("start", "stop", "shutdown", "pause", "retry", "delete")
 _PHASES = {phase.value: n for n, phase in enumerate(Phase)}
 
 SORTS: Mapping[str, Callable[[Desktop], tuple[object, ...]]] = {
@@ -37,13 +36,12 @@ class Desktops:
         self._services = portal.services
 
     def entries(self) -> list[Entry]:
-        administrator = Access.ADMINISTRATOR
         return [
-            Entry("GET", "/console/desktops", administrator, self.index),
-            Entry("GET", "/console/desktops/{desktop}", administrator, self.show),
+            Entry("GET", "/console/desktops", Right.SEE_DESKTOPS, self.index),
+            Entry("GET", "/console/desktops/{desktop}", Right.SEE_DESKTOPS, self.show),
             *(
-                Entry("POST", f"/console/desktops/{{desktop}}/{action}", administrator, self._acting(action))
-                for action in ACTIONS
+                Entry("POST", f"/console/desktops/{{desktop}}/{action}", RIGHT_TO[action], self._acting(action))
+                for action in RIGHT_TO
             ),
         ]
 

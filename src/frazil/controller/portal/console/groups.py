@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from frazil.controller.api.problems import status_of
-from frazil.controller.portal.dispatch import Access, Call, Entry, Portal
+from frazil.controller.identity import Right
+from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.forms import WrongForm, read, version_read
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.views import Form, GroupsView, GroupView
@@ -19,15 +20,14 @@ class Groups:
         self._services = portal.services
 
     def entries(self) -> list[Entry]:
-        administrator = Access.ADMINISTRATOR
         return [
-            Entry("GET", "/console/groups", administrator, self.index),
-            Entry("POST", "/console/groups", administrator, self.add),
-            Entry("GET", "/console/groups/{group}", administrator, self.show),
-            Entry("POST", "/console/groups/{group}/change", administrator, self.change),
-            Entry("POST", "/console/groups/{group}/join", administrator, self.join),
-            Entry("POST", "/console/groups/{group}/leave", administrator, self.leave),
-            Entry("POST", "/console/groups/{group}/delete", administrator, self.delete),
+            Entry("GET", "/console/groups", Right.SEE_PEOPLE, self.index),
+            Entry("POST", "/console/groups", Right.CHANGE_PEOPLE, self.add),
+            Entry("GET", "/console/groups/{group}", Right.SEE_PEOPLE, self.show),
+            Entry("POST", "/console/groups/{group}/change", Right.CHANGE_PEOPLE, self.change),
+            Entry("POST", "/console/groups/{group}/join", Right.CHANGE_PEOPLE, self.join),
+            Entry("POST", "/console/groups/{group}/leave", Right.CHANGE_PEOPLE, self.leave),
+            Entry("POST", "/console/groups/{group}/delete", Right.CHANGE_PEOPLE, self.delete),
         ]
 
     async def index(self, call: Call) -> Response:

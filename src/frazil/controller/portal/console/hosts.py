@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from frazil.controller.portal.dispatch import Access, Call, Entry, Portal
+from frazil.controller.identity import Right
+from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.views import HostsView, HostView
 
@@ -16,8 +17,8 @@ class Hosts:
 
     def entries(self) -> list[Entry]:
         return [
-            Entry("GET", "/console/hosts", Access.ADMINISTRATOR, self.index),
-            Entry("GET", "/console/hosts/{host}", Access.ADMINISTRATOR, self.show),
+            Entry("GET", "/console/hosts", Right.SEE_HOSTS, self.index),
+            Entry("GET", "/console/hosts/{host}", Right.SEE_HOSTS, self.show),
         ]
 
     async def index(self, call: Call) -> Response:

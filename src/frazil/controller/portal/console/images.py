@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from frazil.controller.api.problems import status_of
-from frazil.controller.portal.dispatch import Access, Call, Entry, Portal
+from frazil.controller.identity import Right
+from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.forms import WrongForm, read
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.views import Form, ImagesView, ImageView
@@ -19,14 +20,13 @@ class Images:
         self._services = portal.services
 
     def entries(self) -> list[Entry]:
-        administrator = Access.ADMINISTRATOR
         return [
-            Entry("GET", "/console/images", administrator, self.index),
-            Entry("POST", "/console/images/build", administrator, self.build),
-            Entry("POST", "/console/images/import", administrator, self.bring_in),
-            Entry("GET", "/console/images/{image}", administrator, self.show),
-            Entry("POST", "/console/images/{image}/retry", administrator, self.retry),
-            Entry("POST", "/console/images/{image}/delete", administrator, self.delete),
+            Entry("GET", "/console/images", Right.SEE_IMAGES, self.index),
+            Entry("POST", "/console/images/build", Right.CHANGE_IMAGES, self.build),
+            Entry("POST", "/console/images/import", Right.CHANGE_IMAGES, self.bring_in),
+            Entry("GET", "/console/images/{image}", Right.SEE_IMAGES, self.show),
+            Entry("POST", "/console/images/{image}/retry", Right.CHANGE_IMAGES, self.retry),
+            Entry("POST", "/console/images/{image}/delete", Right.CHANGE_IMAGES, self.delete),
         ]
 
     async def index(self, call: Call) -> Response:

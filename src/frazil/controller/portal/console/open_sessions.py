@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from frazil.controller.api.problems import status_of
-from frazil.controller.portal.dispatch import Access, Call, Entry, Portal
+from frazil.controller.identity import Right
+from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.views import SessionsView
 from frazil.model.errors import FrazilError
@@ -18,8 +19,8 @@ class OpenSessions:
 
     def entries(self) -> list[Entry]:
         return [
-            Entry("GET", "/console/sessions", Access.ADMINISTRATOR, self.index),
-            Entry("POST", "/console/sessions/{session}/end", Access.ADMINISTRATOR, self.end),
+            Entry("GET", "/console/sessions", Right.SEE_SESSIONS, self.index),
+            Entry("POST", "/console/sessions/{session}/end", Right.END_SESSIONS, self.end),
         ]
 
     async def index(self, call: Call) -> Response:

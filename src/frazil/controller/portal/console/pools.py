@@ -7,8 +7,9 @@ from collections.abc import Callable
 from starlette.responses import Response
 
 from frazil.controller.api.problems import status_of
+from frazil.controller.identity import Right
 from frazil.controller.portal.capacity import room
-from frazil.controller.portal.dispatch import Access, Call, Entry, Portal
+from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.forms import WrongForm, read, version_read
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.policy_form import policy_of
@@ -26,17 +27,16 @@ class Pools:
         self._services = portal.services
 
     def entries(self) -> list[Entry]:
-        administrator = Access.ADMINISTRATOR
         return [
-            Entry("GET", "/console/pools", administrator, self.index),
-            Entry("GET", "/console/pools/new", administrator, self.new),
-            Entry("POST", "/console/pools/new", administrator, self.make),
-            Entry("GET", "/console/pools/{pool}", administrator, self.show),
-            Entry("POST", "/console/pools/{pool}/change", administrator, self.change),
-            Entry("POST", "/console/pools/{pool}/policy", administrator, self.policy),
-            Entry("POST", "/console/pools/{pool}/grant", administrator, self.grant),
-            Entry("POST", "/console/pools/{pool}/revoke", administrator, self.revoke),
-            Entry("POST", "/console/pools/{pool}/delete", administrator, self.delete),
+            Entry("GET", "/console/pools", Right.SEE_POOLS, self.index),
+            Entry("GET", "/console/pools/new", Right.CHANGE_POOLS, self.new),
+            Entry("POST", "/console/pools/new", Right.CHANGE_POOLS, self.make),
+            Entry("GET", "/console/pools/{pool}", Right.SEE_POOLS, self.show),
+            Entry("POST", "/console/pools/{pool}/change", Right.CHANGE_POOLS, self.change),
+            Entry("POST", "/console/pools/{pool}/policy", Right.CHANGE_POOLS, self.policy),
+            Entry("POST", "/console/pools/{pool}/grant", Right.CHANGE_POOLS, self.grant),
+            Entry("POST", "/console/pools/{pool}/revoke", Right.CHANGE_POOLS, self.revoke),
+            Entry("POST", "/console/pools/{pool}/delete", Right.CHANGE_POOLS, self.delete),
         ]
 
     async def index(self, call: Call) -> Response:
@@ -75,14 +75,15 @@ class Pools:
     async def _show(self, call: Call, *, form: Form | None = None, error: FrazilError | None = None) -> Response:
         who, services = call.identity, self._services
         pool = await services.pools.show(who, call.ref("pool"))
-        hosts = await every(lambda cursor: services.hosts.list_for(who, cursor=cursor))
+        sees_hosts = who.may(Right.SEE_HOSTS)
+        hosts = await every(lambda cursor: services.hosts.list_for(who, cursor=cursor)) if sees_hosts else []
         entitled = await every(lambda cursor: services.entitlements.list_for(who, pool=pool.id, cursor=cursor))
         users = await every(lambda cursor: services.people.list_for(who, cursor=cursor))
         groups = await every(lambda cursor: services.groups.list_for(who, cursor=cursor))
         have = {entitlement.user_id or entitlement.group_id for entitlement in entitled}
         view = PoolView(
             pool=pool,
-            room=room(pool, hosts),
+            room=room(pool, hosts) if sees_hosts else None,
             entitlements=sorted(entitled, key=lambda e: (e.group_name is None, e.group_name or "", e.user_name or "")),
             others=sorted((user for user in users if user.id not in have), key=lambda user: user.name),
             other_groups=sorted((group for group in groups if group.id not in have), key=lambda group: group.name),

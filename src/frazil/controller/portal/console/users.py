@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from frazil.controller.api.problems import status_of
-from frazil.controller.portal.dispatch import Access, Call, Entry, Portal
+from frazil.controller.identity import Right
+from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.forms import WrongForm, read, version_read
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.policy_form import policy_of
@@ -20,14 +21,14 @@ class Users:
         self._services = portal.services
 
     def entries(self) -> list[Entry]:
-        administrator = Access.ADMINISTRATOR
         return [
-            Entry("GET", "/console/users", administrator, self.index),
-            Entry("POST", "/console/users", administrator, self.add),
-            Entry("GET", "/console/users/{user}", administrator, self.show),
-            Entry("POST", "/console/users/{user}/password", administrator, self.password),
-            Entry("POST", "/console/users/{user}/policy", administrator, self.policy),
-            Entry("POST", "/console/users/{user}/delete", administrator, self.delete),
+            Entry("GET", "/console/users", Right.SEE_PEOPLE, self.index),
+            Entry("POST", "/console/users", Right.CHANGE_PEOPLE, self.add),
+            Entry("GET", "/console/users/{user}", Right.SEE_PEOPLE, self.show),
+            Entry("POST", "/console/users/{user}/password", Right.SET_PASSWORDS, self.password),
+            Entry("POST", "/console/users/{user}/role", Right.CHANGE_PEOPLE, self.role),
+            Entry("POST", "/console/users/{user}/policy", Right.CHANGE_PEOPLE, self.policy),
+            Entry("POST", "/console/users/{user}/delete", Right.CHANGE_PEOPLE, self.delete),
         ]
 
     async def index(self, call: Call) -> Response:
@@ -79,6 +80,17 @@ class Users:
         except FrazilError as exc:
             return await self._show(call, error=exc)
         return self._portal.see(f"/console/users/{call.ref('user')}", did="password")
+
+    async def role(self, call: Call) -> Response:
+        try:
+            version = version_read(call.form)
+            request = read(UserChange, {"role": call.form.get("role", "")}, call.reader)
+            await self._services.people.change(call.identity, call.ref("user"), request, if_match=version)
+        except WrongForm as exc:
+            return await self._show(call, form=call.typed(exc.wrong))
+        except FrazilError as exc:
+            return await self._show(call, error=exc)
+        return self._portal.see(f"/console/users/{call.ref('user')}", did="role-changed")
 
     async def policy(self, call: Call) -> Response:
         try:

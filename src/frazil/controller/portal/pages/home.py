@@ -39,7 +39,7 @@ class Home:
         sessions = await own_sessions(self._portal, call.identity)
         in_pool = {session.pool_id: session for session in sessions}
         cards = [Card(pool=pool, session=in_pool.get(pool.id)) for pool in pools]
-        direct = opens_directly(call) if len(cards) == 1 and not call.identity.is_administrator else None
+        direct = opens_directly(call) if len(cards) == 1 and call.identity.role == "user" else None
         view = HomeView(cards=cards, direct=direct)
         if error is None:
             return self._portal.page(call, "home", view, has_live=True)
@@ -81,21 +81,22 @@ def opens_directly(call: Call) -> bool:
 
 
 async def usable_pools(portal: Portal, identity: Identity) -> list[Pool]:
-    """The pools that this person may open a desktop of; an administrator may use any. None for who has no account."""
+    """The pools that this person may open a desktop of. None for who has no account."""
     if identity.user_id is None:
         return []
-    pools = await every(lambda cursor: portal.services.pools.list_for(identity, cursor=cursor))
+    pools = await every(lambda cursor: portal.services.pools.list_for(identity, mine=True, cursor=cursor))
     return sorted((pool for pool in pools if not pool.deleting), key=lambda pool: pool.label.casefold())
 
 
 async def own_sessions(portal: Portal, identity: Identity) -> list[Session]:
-    sessions = await every(lambda cursor: portal.services.sessions.list_for(identity, cursor=cursor))
-    return [session for session in sessions if session.user_id == identity.user_id]
+    if identity.user_id is None:
+        return []
+    return await every(lambda cursor: portal.services.sessions.list_for(identity, mine=True, cursor=cursor))
 
 
 async def direct_session(portal: Portal, call: Call, identity: Identity) -> str | None:
     """Where to go right after sign-in when there is just one desktop to go to; None when there is a choice."""
-    if identity.is_administrator or not opens_directly(call):
+    if identity.role != "user" or not opens_directly(call):
         return None
     pools = await usable_pools(portal, identity)
     if len(pools) != 1:
