@@ -22,7 +22,8 @@ RULES = {
     "a desktop of a pool beyond its most": """
         SELECT p.name FROM pools p WHERE (SELECT count(*) FROM desktops WHERE pool_id = p.id) > p.max_desktops""",
     "a person's desktop without an open session of theirs": """
-        SELECT d.name FROM desktops d WHERE d.assigned_user_id IS NOT NULL AND NOT EXISTS (
+        SELECT d.name FROM desktops d JOIN pools p ON p.id = d.pool_id
+        WHERE p.kind = 'floating' AND d.assigned_user_id IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM sessions s
             WHERE s.desktop_id = d.id AND s.user_id = d.assigned_user_id AND s.ended_at IS NULL)""",
     "an open session of a desktop that is not its user's": """

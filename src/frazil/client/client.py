@@ -171,6 +171,10 @@ class Client:
         )
         return self._calls.parse(rest.Pool, response)
 
+    def assign(self, pool: str, request: rest.AssignmentRequest) -> rest.Desktop:
+        """Make a desktop of a persistent pool a user's."""
+        return self._calls.parse(rest.Desktop, self._calls.send("POST", f"/pools/{part(pool)}/desktops", body=request))
+
     def delete_pool(self, pool: str) -> rest.Operation:
         return self._operation("DELETE", f"/pools/{part(pool)}")
 

@@ -35,7 +35,7 @@ def desired(tx: sa.Connection, host_id: str) -> Desired:
     ready_when = {row.id: row.ready_when for row in listed}
     of_pools = pools.listed(tx)
     start = {pool.id: start_of(pool, ready_when[pool.image_id]) for pool in of_pools}
-    share_memory = {pool.id: pool.share_memory for pool in of_pools}
+    of_pool = {pool.id: pool for pool in of_pools}
     here = desktops.listed(tx, host_id=host_id)
     persons = signing_on.persons(tx, here)
     return Desired(
@@ -55,7 +55,8 @@ def desired(tx: sa.Connection, host_id: str) -> Desired:
                 ready_when=ready_when[row.image_id],
                 start=start[row.pool_id],
                 person=persons.get(row.id),
-                share_memory=share_memory[row.pool_id],
+                keep_disk=of_pool[row.pool_id].keeps_disks,
+                share_memory=of_pool[row.pool_id].share_memory,
             )
             for row in here
         ],

@@ -24,6 +24,7 @@
 ``GET    /pools/{pool}``             `Pool` with ETag
 ``PATCH  /pools/{pool}``             `PoolChange` with `If-Match` → `Pool`
 ``DELETE /pools/{pool}``             202 `Operation`: its desktops go first
+``POST   /pools/{pool}/desktops``    `AssignmentRequest` → 201 `Desktop`: one of a persistent pool is a user's
 ``GET    /entitlements``             `Page[Entitlement]`, filters `pool`, `user` (with what comes by groups), `group`
 ``PUT    /pools/{pool}/users/{user}``     204: may use the pool
 ``DELETE /pools/{pool}/users/{user}``     204: may no longer
@@ -78,6 +79,13 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whi
 Password = Annotated[SecretStr, Field(min_length=10, max_length=256)]
 Role = Literal["user", "helpdesk", "pool-admin", "auditor", "administrator"]
 """What somebody may do besides using desktops; see docs/reference/roles.md."""
+
+PoolKind = Literal["floating", "persistent"]
+"""Whether a desktop is somebody's for one session, or theirs from then on."""
+Assignment = Literal["first-use", "administrator"]
+"""How a persistent pool's desktop becomes somebody's."""
+AtSignOut = Literal["destroy", "keep", "reset"]
+"""What becomes of a desktop when its session ends: it goes, it is shut down and kept, or its image replaces it."""
 
 T = TypeVar("T")
 
@@ -221,6 +229,11 @@ class PoolRequest(Request):
     share_memory: bool = Field(
         True, description="Let the host keep equal pages of its desktops' memory once; false ends that for this pool"
     )
+    kind: PoolKind = "floating"
+    assignment: Assignment = Field("first-use", description="Of a persistent pool: who says whose a desktop is")
+    at_sign_out: AtSignOut | None = Field(
+        None, description="`destroy` in a floating pool; `keep` (the default) or `reset` in a persistent one"
+    )
     policy: PolicyChange | None = None
 
 
@@ -232,7 +245,15 @@ class PoolChange(Request):
     start: Start | None = None
     pause_after_s: int | None = Field(None, ge=0, le=86400)
     share_memory: bool | None = None
+    assignment: Assignment | None = None
+    at_sign_out: AtSignOut | None = None
     policy: PolicyChange | None = None
+
+
+class AssignmentRequest(Request):
+    """The user by name or id; they must be entitled to the pool."""
+
+    user: str
 
 
 class PoolCounts(Message):
@@ -259,6 +280,9 @@ class Pool(Message):
     )
     pause_after_s: int
     share_memory: bool
+    kind: PoolKind = "floating"
+    assignment: Assignment = "first-use"
+    at_sign_out: AtSignOut = "destroy"
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
     version: int
     deleting: bool
@@ -421,6 +445,7 @@ class Session(Message):
     line: SessionLine | None = Field(None, description="Null while no viewer is connected, and before it was measured")
     expected_ready_s: float | None = Field(description="How long it usually takes from now; null when unknown")
     policy: PolicyField = Field(PolicyField(), description="What may pass: what the pool and the person both allow")
+    at_sign_out: AtSignOut = Field("destroy", description="What becomes of the desktop when the session ends")
 
 
 class Ticket(Message):

@@ -258,6 +258,47 @@ def test_a_pool_keeps_its_memory_to_itself(store: Store) -> None:
     assert not shared()
 
 
+def test_pools_are_floating_until_they_are_said_to_be_otherwise(store: Store) -> None:
+    def kind() -> tuple[str, str, str, bool]:
+        found = store.read_now(lambda tx: pools.find(tx, "p1"))
+        assert found is not None
+        return found.kind, found.assignment, found.at_sign_out, found.keeps_disks
+
+    def older_controller(tx: sa.Connection) -> None:
+        tx.execute(t.pools.insert().values({column: row[column] for column in row if column not in added}))
+
+    store.write_now(_fill)
+    added = {"kind", "assignment", "at_sign_out"}
+    row = store.read_now(lambda tx: dict(tx.execute(sa.select(t.pools)).mappings().one()))
+    row |= {"id": "p2", "name": "old"}
+    store.write_now(older_controller)
+    old = store.read_now(lambda tx: pools.find(tx, "old"))
+    assert old is not None
+    assert (old.kind, old.assignment, old.at_sign_out) == ("floating", "first-use", "destroy")
+    assert kind() == ("floating", "first-use", "destroy", False)
+    values = {"kind": "persistent", "assignment": "administrator", "at_sign_out": "keep"}
+    assert store.write_now(lambda tx: pools.change(tx, "p1", if_version=1, now=NOW, values=values))
+    assert kind() == ("persistent", "administrator", "keep", True)
+
+
+def test_the_desktop_that_stays_a_users_is_found(store: Store) -> None:
+    def own() -> str | None:
+        found = store.read_now(lambda tx: desktops.of_user(tx, pool_id="p1", user_id="u1"))
+        return found.id if found is not None else None
+
+    store.write_now(_fill)
+    assert own() is None
+    assert store.write_now(lambda tx: desktops.assign(tx, "d1", user_id="u1"))
+    assert own() == "d1"
+    store.write_now(lambda tx: desktops.want(tx, "d1", power=Power.STOPPED, graceful=True, restart=True, now=NOW))
+    assert own() == "d1"
+    assert _row(store).restart
+    store.write_now(lambda tx: desktops.want(tx, "d1", power=Power.RUNNING, graceful=False, now=NOW))
+    assert not _row(store).restart
+    store.write_now(lambda tx: desktops.want_absent(tx, "d1", now=NOW))
+    assert own() is None
+
+
 def test_what_pool_and_user_both_allow_is_read_with_the_session(store: Store) -> None:
     picky = Policy(clipboard_types=frozenset({ClipboardType.TEXT}), usb_filters=("8,-1,-1,-1,0",), sound=False)
 

@@ -14,11 +14,18 @@ from frazil.model.errors import InvalidInput
 from frazil.model.policy import Policy
 from frazil.runtime import SystemClock
 from frazil.wire.hostlink import Profile, Start
-from frazil.wire.rest import Pool, PoolChange, PoolRequest
+from frazil.wire.rest import Assignment, AssignmentRequest, AtSignOut, Pool, PoolChange, PoolKind, PoolRequest
+
+KIND = "floating: whoever opens one gets any; persistent: it stays theirs, with what they saved on it."
+ASSIGNMENT = "Of a persistent pool: on first use by whoever is entitled, or by an administrator (frazil pool assign)."
+AT_SIGN_OUT = (
+    "Of a persistent pool: keep its desktops (the default) or reset them to the image. A floating one destroys."
+)
 
 app = group("Pools: desktops of one kind, with spares kept ready.")
 
 PoolName = Annotated[str, typer.Argument(metavar="POOL", help="Its name or id.")]
+UserName = Annotated[str, typer.Argument(metavar="USER", help="Their name or id.")]
 MaybeUser = Annotated[str | None, typer.Argument(metavar="[USER]", help="Their name or id.", show_default=False)]
 OfGroup = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="A group's name or id, for all in it.")]
 
@@ -46,6 +53,9 @@ def create(
     share_memory: Annotated[
         bool, typer.Option(help="Let hosts keep equal pages of its desktops' memory once (KSM).")
     ] = True,
+    kind: Annotated[PoolKind, typer.Option("--kind", help=KIND)] = "floating",
+    assignment: Annotated[Assignment, typer.Option("--assignment", help=ASSIGNMENT)] = "first-use",
+    at_sign_out: Annotated[AtSignOut | None, typer.Option("--at-sign-out", help=AT_SIGN_OUT)] = None,
     forbid: policy.Forbid = None,
     clipboard_max: policy.ClipboardMax = None,
     usb_filter: policy.UsbFilter = None,
@@ -58,6 +68,7 @@ def create(
       frazil pool create office --image debian-icewm
       frazil pool create lab --image debian-icewm --spares 5 --max 40 --memory 1024
       frazil pool create bank --image debian-icewm --forbid clipboard-out --forbid usb
+      frazil pool create dev --image debian-icewm --kind persistent --spares 0
     """
     request = valid(
         PoolRequest,
@@ -71,6 +82,9 @@ def create(
         start=start,
         pause_after_s=pause_after,
         share_memory=share_memory,
+        kind=kind,
+        assignment=assignment,
+        at_sign_out=at_sign_out,
         policy=policy.change(Policy(), forbid=forbid, clipboard_max_kib=clipboard_max, usb_filters=usb_filter),
     )
     with connect() as client:
@@ -84,6 +98,8 @@ def change(
     label: Annotated[str | None, typer.Option("--label", help="What people read.")] = None,
     spares: Annotated[int | None, typer.Option("--spares", min=0, help="Desktops kept ready.")] = None,
     max_desktops: Annotated[int | None, typer.Option("--max", min=1, help="Never more desktops than this.")] = None,
+    assignment: Annotated[Assignment | None, typer.Option("--assignment", help=ASSIGNMENT)] = None,
+    at_sign_out: Annotated[AtSignOut | None, typer.Option("--at-sign-out", help=AT_SIGN_OUT)] = None,
     forbid: policy.Forbid = None,
     allow: policy.Allow = None,
     clipboard_max: policy.ClipboardMax = None,
@@ -103,7 +119,15 @@ def change(
         passes = policy.change(
             found.policy.value(), forbid=forbid, allow=allow, clipboard_max_kib=clipboard_max, usb_filters=usb_filter
         )
-        asked = valid(PoolChange, label=label, spares=spares, max_desktops=max_desktops, policy=passes)
+        asked = valid(
+            PoolChange,
+            label=label,
+            spares=spares,
+            max_desktops=max_desktops,
+            assignment=assignment,
+            at_sign_out=at_sign_out,
+            policy=passes,
+        )
         if not asked.model_fields_set:
             raise InvalidInput("Nothing to change was said.", remedy="See frazil pool change --help.")
         changed = client.change_pool(found, asked)
@@ -145,6 +169,21 @@ def show(pool: PoolName, as_json: Json = False) -> None:
     with connect() as client:
         found = client.pool(pool)
     output.answer(found, as_json=as_json, people=lambda: _show(found))
+
+
+@app.command()
+def assign(pool: PoolName, user: UserName, as_json: Json = False) -> None:
+    """Make a desktop of a persistent pool a user's. To take it away, delete the desktop.
+
+    \b
+    Examples:
+      frazil pool assign dev anna
+    """
+    with connect() as client:
+        desktop = client.assign(pool, AssignmentRequest(user=user))
+    output.answer(
+        desktop, as_json=as_json, people=lambda: output.say(f"The desktop {desktop.name} is {desktop.user_name}'s.")
+    )
 
 
 @app.command()
@@ -221,7 +260,17 @@ def _state(pool: Pool) -> str:
     return f"{pool.counts.starting} starting" if pool.counts.starting else "well"
 
 
+def _kind(pool: Pool) -> str:
+    if pool.kind == "floating":
+        return "floating: destroyed when their session ends"
+    whose = "on first use" if pool.assignment == "first-use" else "by an administrator"
+    kept = "kept" if pool.at_sign_out == "keep" else "reset to the image"
+    return f"persistent: assigned {whose}, {kept} when their session ends"
+
+
 def _comes_up(pool: Pool) -> str:
+    if pool.kind == "persistent":
+        return "booted: each has a disk of its own"
     if pool.comes_up == "fork":
         return "forked from a frozen desktop"
     return "booted: its image has no guest service, which a fork needs" if pool.start == "fork" else "booted"
@@ -239,6 +288,7 @@ def _show(pool: Pool) -> None:
             ("Desktops", f"{pool.counts.total} of at most {pool.max_desktops}; {pool.spares} kept ready"),
             ("Now", f"{pool.counts.ready} ready, {pool.counts.assigned} in use, {pool.counts.starting} starting"),
             ("Failed", str(pool.counts.failed) if pool.counts.failed else ""),
+            ("Kind", _kind(pool)),
             ("Desktops are", _comes_up(pool)),
             ("Memory", "" if pool.share_memory else "never shared with other desktops"),
             *policy.pairs(pool.policy),

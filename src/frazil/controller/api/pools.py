@@ -8,7 +8,7 @@ from frazil.controller.api.callers import Caller, Svc
 from frazil.controller.api.endpoints import Endpoint, Permission
 from frazil.controller.api.params import Cursor, IfMatch, Limit, etag, version_of
 from frazil.controller.identity import Right
-from frazil.wire.rest import Entitlement, Operation, Page, Pool, PoolChange, PoolRequest
+from frazil.wire.rest import AssignmentRequest, Desktop, Entitlement, Operation, Page, Pool, PoolChange, PoolRequest
 
 __all__ = ["ENDPOINTS"]
 
@@ -41,6 +41,10 @@ async def change_pool(
 
 async def delete_pool(pool: str, caller: Caller, services: Svc) -> Operation:
     return await services.pools.delete(caller, pool)
+
+
+async def assign(pool: str, caller: Caller, body: AssignmentRequest, services: Svc) -> Desktop:
+    return await services.pools.assign(caller, pool, body)
 
 
 async def list_entitlements(
@@ -116,6 +120,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         status=202,
         response=Operation,
         summary="Delete a pool and its desktops",
+    ),
+    Endpoint(
+        method="POST",
+        path="/pools/{pool}/desktops",
+        permission=Right.CHANGE_POOLS,
+        handler=assign,
+        status=201,
+        response=Desktop,
+        summary="Assign a desktop of a persistent pool to a user",
     ),
     Endpoint(
         method="GET",

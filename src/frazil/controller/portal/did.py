@@ -5,6 +5,7 @@ from __future__ import annotations
 from frazil.controller.portal.marking import N_
 
 DID: dict[str, str] = {
+    "assigned": N_("The desktop is theirs from now on."),
     "desktop-start": N_("The desktop is being started."),
     "desktop-restart": N_("The desktop is shutting down, and starts again then."),
     "desktop-stop": N_("The desktop's power is being cut."),

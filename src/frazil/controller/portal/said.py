@@ -152,6 +152,7 @@ SAYINGS: tuple[str, ...] = (
     N_("The desktop %(name)s is wanted running."),
     N_("The desktop %(name)s is wanted stopped at once."),
     N_("The desktop %(name)s was asked for."),
+    N_("The desktop %(name)s was assigned to %(user)s."),
     N_("The image %(name)s is tried again."),
     N_("The name or the password was wrong."),
     N_("The password of %(name)s was changed."),

@@ -104,6 +104,11 @@ class Card:
     session: Session | None
 
     @property
+    def stays(self) -> bool:
+        """Whether a desktop of it is the reader's between sessions too, so that spares tell nothing of it."""
+        return self.pool.kind == "persistent"
+
+    @property
     def desktop(self) -> Desktop | None:
         return self.session.desktop if self.session else None
 

@@ -15,7 +15,7 @@ from frazil.controller.portal.reader import Reader
 from frazil.controller.portal.said import Said, said
 from frazil.model.desktop import Phase
 from frazil.wire.hostlink import FailureField
-from frazil.wire.rest import Role
+from frazil.wire.rest import Assignment, AtSignOut, PoolKind, Role
 
 Tone = Literal["ok", "busy", "bad", "idle"]
 
@@ -39,6 +39,21 @@ ROLES: dict[Role, tuple[str, str]] = {
     "administrator": (N_("Administrator"), N_("May do everything.")),
 }
 """The role in a word or two, and what it is for."""
+
+
+KINDS: dict[PoolKind, str] = {
+    "floating": N_("Floating: any desktop for any person"),
+    "persistent": N_("Persistent: each person's own"),
+}
+ASSIGNMENTS: dict[Assignment, str] = {
+    "first-use": N_("when its person first opens one"),
+    "administrator": N_("by an administrator only"),
+}
+SIGN_OUTS: dict[AtSignOut, str] = {
+    "keep": N_("Shut down and kept"),
+    "reset": N_("Reset to the image"),
+}
+"""What a persistent pool may do; a floating one destroys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +203,15 @@ class Words:
 
     def template(self, state: str) -> Word:
         return self._word(TEMPLATE_STATES[state])
+
+    def assignment_options(self) -> list[tuple[str, str]]:
+        return [(assignment, self.reader.gettext(text)) for assignment, text in ASSIGNMENTS.items()]
+
+    def sign_out_options(self) -> list[tuple[str, str]]:
+        return [(action, self.reader.gettext(text)) for action, text in SIGN_OUTS.items()]
+
+    def kind_options(self) -> list[tuple[str, str]]:
+        return [(kind, self.reader.gettext(text)) for kind, text in KINDS.items()]
 
     def role(self, role: Role) -> str:
         return self.reader.gettext(ROLES[role][0])

@@ -26,6 +26,7 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     pools.show(identity, ref) -> Pool
     pools.create(identity, PoolRequest) -> Pool
     pools.change(identity, ref, PoolChange, *, if_match: int) -> Pool   (if_match: Pool.version)
+    pools.assign(identity, ref, AssignmentRequest) -> Desktop   (a persistent pool's)
     pools.delete(identity, ref) -> Operation
     entitlements.list_for(identity, *, pool=None, user=None, group=None, limit, cursor) -> Page[Entitlement]
     entitlements.grant(identity, pool, user) -> None; entitlements.revoke(identity, pool, user) -> None

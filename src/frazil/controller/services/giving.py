@@ -10,7 +10,7 @@ from frazil.controller.services import finding, journal, views
 from frazil.controller.services.context import Context
 from frazil.controller.services.making import make_desktop
 from frazil.controller.store import desktops, pools, sessions
-from frazil.controller.store.rows import PoolRow
+from frazil.controller.store.rows import DesktopRow, PoolRow
 from frazil.model.desktop import Phase, Power
 
 _IN_ORDER = (Phase.READY, Phase.PAUSED, Phase.STARTING, Phase.WAITING)
@@ -33,6 +33,17 @@ def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence:
     return None
 
 
+def wake_up(ctx: Context, tx: sa.Connection, row: DesktopRow, presence: PresenceView) -> None:
+    """Have a person's own desktop run that was shut down after their last session; one on its way down comes back."""
+    if row.power is not Power.STOPPED or row.restart:
+        return
+    now = ctx.clock.now()
+    if views.phase_of(row, presence) is Phase.STOPPED:
+        desktops.want(tx, row.id, power=Power.RUNNING, graceful=False, now=now)
+    else:
+        desktops.want(tx, row.id, power=Power.STOPPED, graceful=row.graceful, restart=True, now=now)
+
+
 def give_others(ctx: Context, tx: sa.Connection, failed_id: str, presence: PresenceView) -> None:
     """Whoever waits for a desktop that has failed, and has never seen it, gets another one of its pool.
 
@@ -41,8 +52,8 @@ def give_others(ctx: Context, tx: sa.Connection, failed_id: str, presence: Prese
     """
     row = desktops.find(tx, failed_id)
     pool = pools.find(tx, row.pool_id) if row is not None else None
-    if row is None or row.host_id is None or pool is None or pool.deleting:
-        return
+    if row is None or row.host_id is None or pool is None or pool.deleting or pool.kind == "persistent":
+        return  # a persistent one may hold what its person saved
     waiting = [one for one in sessions.open_ones(tx, desktop_id=failed_id) if one.connected_at is None]
     for session in waiting:
         if _failed_before(ctx, tx, pool, failed_id, presence) + 1 >= GIVE_UP_AFTER:

@@ -6,14 +6,25 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from frazil.controller.identity import Identity, Right
-from frazil.controller.services import finding, journal, paging, release, views, words
+from frazil.controller.identity.rights import rights_of
+from frazil.controller.services import finding, giving, journal, paging, release, views, words
 from frazil.controller.services import operations as operations_service
 from frazil.controller.services.context import Context
-from frazil.controller.store import entitlements, operations, policies, pools, sessions
+from frazil.controller.store import desktops, entitlements, operations, policies, pools, sessions
 from frazil.controller.store.rows import PoolRow
 from frazil.model.errors import Conflict, InvalidInput, NameTaken, NotFound, Refused, Stale
 from frazil.model.policy import Policy
-from frazil.wire.rest import Operation, Page, Pool, PoolChange, PoolRequest
+from frazil.wire.rest import (
+    AssignmentRequest,
+    AtSignOut,
+    Desktop,
+    Operation,
+    Page,
+    Pool,
+    PoolChange,
+    PoolKind,
+    PoolRequest,
+)
 
 
 class Pools:
@@ -49,6 +60,8 @@ class Pools:
     async def create(self, identity: Identity, request: PoolRequest) -> Pool:
         identity.require(Right.CHANGE_POOLS)
         _check_bounds(request.spares, request.max_desktops)
+        at_sign_out = request.at_sign_out or ("destroy" if request.kind == "floating" else "keep")
+        _check_kind(request.kind, at_sign_out)
 
         def work(tx: sa.Connection) -> str:
             image = finding.image(tx, request.image)
@@ -67,6 +80,9 @@ class Pools:
                 start=request.start,
                 pause_after_s=request.pause_after_s,
                 share_memory=request.share_memory,
+                kind=request.kind,
+                assignment=request.assignment,
+                at_sign_out=at_sign_out,
                 policy=request.policy.applied_to(Policy()) if request.policy is not None else Policy(),
                 version=1,
                 deleting=False,
@@ -104,6 +120,7 @@ class Pools:
             spares = change.spares if change.spares is not None else row.spares
             most = change.max_desktops if change.max_desktops is not None else row.max_desktops
             _check_bounds(spares, most)
+            _check_kind(row.kind, change.at_sign_out or row.at_sign_out)
             values = said | {"policy": policies.to_column(policy)}
             if not pools.change(tx, row.id, if_version=if_match, now=self._ctx.clock.now(), values=values):
                 raise Stale(
@@ -122,6 +139,40 @@ class Pools:
         pool_id = await self._ctx.store.write(work)
         self._ctx.wake()
         return await self.show(identity, pool_id)
+
+    async def assign(self, identity: Identity, ref: str, request: AssignmentRequest) -> Desktop:
+        """Make a desktop of a persistent pool a user's: one that is there, else one on its way."""
+        identity.require(Right.CHANGE_POOLS)
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> Desktop:
+            row, who = finding.pool(tx, ref), finding.user(tx, request.user)
+            if row.kind != "persistent" or row.deleting:
+                state = "being deleted" if row.deleting else "floating: its desktops are whoever's session it is"
+                raise Conflict(f"Desktops are assigned in a persistent pool; {row.name} is {state}.")
+            may = Right.USE_EVERY_POOL in rights_of(who.role)
+            if not may and not entitlements.entitled(tx, pool_id=row.id, user_id=who.id):
+                raise Conflict(
+                    f"{who.name} may not use the pool {row.name}.",
+                    remedy="Let them, or a group of theirs, use it first.",
+                )
+            have = desktops.of_user(tx, pool_id=row.id, user_id=who.id)
+            if have is not None:
+                raise Conflict(f"{who.name} has the desktop {have.name} of the pool {row.name} already.")
+            desktop_id = giving.give(self._ctx, tx, who.id, row, presence)
+            if desktop_id is None:
+                raise Conflict(
+                    f"The pool {row.name} has all of its {row.max_desktops} desktops, and none is free.",
+                    remedy="Allow it more desktops, or delete one that nobody needs.",
+                )
+            given = finding.desktop(tx, desktop_id)
+            text = f"The desktop {given.name} was assigned to {who.name}."
+            journal.note(self._ctx, tx, "desktop.assigned", text, by=identity, desktop_id=desktop_id)
+            return views.desktop(given, ctx=self._ctx, presence=presence, names=views.Names.read(tx))
+
+        assigned = await self._ctx.store.write(work)
+        self._ctx.wake()
+        return assigned
 
     async def delete(self, identity: Identity, ref: str) -> Operation:
         """Its sessions end, its desktops go, then the pool."""
@@ -185,6 +236,16 @@ def _check_bounds(spares: int, max_desktops: int) -> None:
             f"{spares} spares can't be kept by a pool of at most {max_desktops} desktops.",
             remedy="Ask for fewer spares or allow more desktops.",
             field="spares",
+        )
+
+
+def _check_kind(kind: PoolKind, at_sign_out: AtSignOut) -> None:
+    if (kind == "floating") != (at_sign_out == "destroy"):
+        raise InvalidInput(
+            f"A {kind} pool can't {at_sign_out} its desktops when somebody signs out.",
+            remedy="A floating pool destroys them, since anybody may get the next one; a persistent pool keeps them or "
+            "resets them.",
+            field="at_sign_out",
         )
 
 

@@ -1,4 +1,4 @@
-"""Ending sessions: links are cut, and a floating desktop is destroyed after use."""
+"""Ending sessions: links are cut, and with the desktop is done what its pool says."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from frazil.controller.identity import Identity, Right
 from frazil.controller.identity.rights import roles_with
 from frazil.controller.services import finding, journal
 from frazil.controller.services.context import Context
-from frazil.controller.store import desktops, sessions
+from frazil.controller.store import desktops, pools, sessions
 from frazil.controller.store.rows import SessionRow
+from frazil.model.desktop import Power
 
 
 def end_session(ctx: Context, tx: sa.Connection, session: SessionRow, *, reason: str, by: Identity | None) -> bool:
@@ -19,7 +20,15 @@ def end_session(ctx: Context, tx: sa.Connection, session: SessionRow, *, reason:
     now = ctx.clock.now()
     if not sessions.end(tx, session.id, reason=reason, now=now):
         return False
-    desktops.want_absent(tx, session.desktop_id, now=now)
+    pool = pools.find(tx, session.pool_id)
+    match pool.at_sign_out if pool is not None else "destroy":
+        case "destroy":
+            desktops.want_absent(tx, session.desktop_id, now=now)
+        case "keep":
+            # What the person left open ends too: the next session signs them on anew.
+            desktops.want(tx, session.desktop_id, power=Power.STOPPED, graceful=True, now=now)
+        case "reset":
+            desktops.retry(tx, session.desktop_id, now=now)
     journal.note(ctx, tx, "session.ended", f"The session ended. {reason}", by=by, desktop_id=session.desktop_id)
     return True
 

@@ -36,7 +36,7 @@ class Sessions:
 
         def work(tx: sa.Connection) -> str:
             if request.desktop is not None:
-                return self._open_desktop(tx, identity, user_id, request.desktop).id
+                return self._open_desktop(tx, identity, user_id, request.desktop, presence).id
             assert request.pool is not None
             pool = pools_service.usable(tx, identity, request.pool)
             return self._open_pool(tx, identity, user_id, pool, presence).id
@@ -56,13 +56,23 @@ class Sessions:
             raise Conflict(f"The pool {pool.name} is being deleted.", remedy="Choose another pool.")
         for session in sessions.open_ones(tx, user_id=user_id, pool_id=pool.id):
             return session
+        own = desktops.of_user(tx, pool_id=pool.id, user_id=user_id) if pool.kind == "persistent" else None
+        if own is not None:
+            giving.wake_up(self._ctx, tx, own, presence)
+            return self._insert(tx, identity, user_id, pool.id, own.id)
+        if pool.kind == "persistent" and pool.assignment == "administrator":
+            raise Conflict(
+                f"No desktop of the pool {pool.label} was assigned to you yet.", remedy="Ask an administrator for one."
+            )
         desktop_id = giving.give(self._ctx, tx, user_id, pool, presence)
         if desktop_id is None:
             full = _full(pool, desktops.listed(tx, pool_id=pool.id), presence)
             raise Conflict(full, remedy="Try again when someone has left, or ask an administrator.")
         return self._insert(tx, identity, user_id, pool.id, desktop_id)
 
-    def _open_desktop(self, tx: sa.Connection, identity: Identity, user_id: str, ref: str) -> SessionRow:
+    def _open_desktop(
+        self, tx: sa.Connection, identity: Identity, user_id: str, ref: str, presence: PresenceView
+    ) -> SessionRow:
         row = desktops.find(tx, ref)
         if row is None or row.assigned_user_id != user_id:
             raise NotFound(f"You have no desktop called {ref[:100]!r}.", remedy="See the list of your desktops.")
@@ -71,6 +81,7 @@ class Sessions:
         pools_service.usable(tx, identity, row.pool_id)
         if row.power is Power.ABSENT:
             raise Conflict(f"The desktop {row.name} is being deleted.", remedy="Open its pool for another one.")
+        giving.wake_up(self._ctx, tx, row, presence)
         return self._insert(tx, identity, user_id, row.pool_id, row.id)
 
     def _insert(self, tx: sa.Connection, identity: Identity, user_id: str, pool_id: str, desktop_id: str) -> SessionRow:

@@ -32,9 +32,9 @@ def phase_of(row: DesktopRow, presence: PresenceView) -> Phase:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names by id, for labels."""
+    """Names by id, for labels, and pools."""
 
-    pools: dict[str, str]
+    pools: dict[str, PoolRow]
     hosts: dict[str, str]
     users: dict[str, str]
     connected: set[str]
@@ -42,11 +42,15 @@ class Names:
     @classmethod
     def read(cls, tx: sa.Connection) -> Names:
         return cls(
-            {pool.id: pool.name for pool in pools.listed(tx)},
+            {pool.id: pool for pool in pools.listed(tx)},
             {host.id: host.name for host in hosts.listed(tx)},
             people.names(tx),
             sessions.connected_desktops(tx),
         )
+
+    def pool(self, pool_id: str) -> str:
+        found = self.pools.get(pool_id)
+        return found.name if found is not None else ""
 
 
 def desktop(row: DesktopRow, *, ctx: Context, presence: PresenceView, names: Names) -> Desktop:
@@ -57,7 +61,7 @@ def desktop(row: DesktopRow, *, ctx: Context, presence: PresenceView, names: Nam
         id=row.id,
         name=row.name,
         pool_id=row.pool_id,
-        pool_name=names.pools.get(row.pool_id, ""),
+        pool_name=names.pool(row.pool_id),
         host_id=row.host_id,
         host_name=names.hosts.get(row.host_id) if row.host_id is not None else None,
         phase=now_phase,
@@ -109,6 +113,9 @@ def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presenc
             comes_up=start_of(row, of_images[row.image_id].ready_when),
             pause_after_s=row.pause_after_s,
             share_memory=row.share_memory,
+            kind=row.kind,
+            assignment=row.assignment,
+            at_sign_out=row.at_sign_out,
             policy=PolicyField.of(row.policy),
             version=row.version,
             deleting=row.deleting,
@@ -140,7 +147,7 @@ def session(
     return Session(
         id=row.id,
         pool_id=row.pool_id,
-        pool_name=names.pools.get(row.pool_id, ""),
+        pool_name=names.pool(row.pool_id),
         desktop=desktop(found, ctx=ctx, presence=presence, names=names),
         user_id=row.user_id,
         user_name=names.users.get(row.user_id, ""),
@@ -151,6 +158,7 @@ def session(
         created_at=row.opened_at,
         expected_ready_s=expected_ready_s(found, now_phase, starts, now=ctx.clock.now()),
         policy=PolicyField.of(allowed.policy),
+        at_sign_out=names.pools[row.pool_id].at_sign_out,
     )
 
 

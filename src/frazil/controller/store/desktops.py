@@ -177,6 +177,17 @@ def assign(tx: sa.Connection, desktop_id: str, *, user_id: str) -> bool:
     return tx.execute(query.values(assigned_user_id=user_id)).rowcount == 1
 
 
+def of_user(tx: sa.Connection, *, pool_id: str, user_id: str) -> DesktopRow | None:
+    """The desktop of a pool that is a user's, and stays."""
+    query = _select().where(
+        desktops.c.pool_id == pool_id,
+        desktops.c.assigned_user_id == user_id,
+        desktops.c.power != Power.ABSENT.value,
+    )
+    found = tx.execute(query.order_by(desktops.c.id).limit(1)).mappings().first()
+    return _row(found) if found else None
+
+
 def set_aside(tx: sa.Connection, desktop_id: str) -> None:
     """A failed desktop is its user's no more. A retry throws away what it was, so nobody gets what is in it."""
     query = desktops.update().where(desktops.c.id == desktop_id, desktops.c.failed_at.is_not(None))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, Seen, State, Wanted
 from frazil.model.policy import Policy
 from frazil.wire.hostlink import Capabilities, HostLoad, Profile, ReadyWhen, Start
-from frazil.wire.rest import Role
+from frazil.wire.rest import Assignment, AtSignOut, PoolKind, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +107,19 @@ class PoolRow:
     start: Start = "fork"
     pause_after_s: int = 300
     share_memory: bool = True
+    kind: PoolKind = "floating"
+    assignment: Assignment = "first-use"
+    at_sign_out: AtSignOut = "destroy"
     policy: Policy = field(default_factory=Policy)
     version: int
     deleting: bool
     created_at: datetime
     changed_at: datetime
+
+    @property
+    def keeps_disks(self) -> bool:
+        """Whether a desktop's disk outlives whatever befalls the desktop, but its deletion."""
+        return self.at_sign_out == "keep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

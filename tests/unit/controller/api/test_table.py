@@ -52,6 +52,7 @@ CALLS: dict[str, tuple[Any, Answers]] = {
     "GET /pools/{pool}": (None, (401, 404, 200, 200, 200, 200, 200, 200)),
     "PATCH /pools/{pool}": ({"spares": 2}, (401, 403, 403, 403, 403, 200, 403, 200)),
     "DELETE /pools/{pool}": (None, (401, 403, 403, 403, 403, 202, 403, 202)),
+    "POST /pools/{pool}/desktops": ({"user": "ann"}, (401, 403, 403, 403, 403, 409, 403, 409)),
     "GET /entitlements": (None, (401, 403, 403, 403, 200, 200, 200, 200)),
     "PUT /pools/{pool}/users/{user}": (None, (401, 403, 403, 403, 403, 204, 403, 204)),
     "DELETE /pools/{pool}/users/{user}": (None, (401, 403, 403, 403, 403, 204, 403, 204)),

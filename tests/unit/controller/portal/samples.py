@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -139,6 +140,12 @@ def pool(n: int = 40, *, ready: int = 2, total: int = 12, note: str = "", name: 
     )
 
 
+def stays(n: int, at_sign_out: str, assignment: str = "first-use") -> Pool:
+    """A persistent pool."""
+    kind = {"kind": "persistent", "assignment": assignment, "at_sign_out": at_sign_out, "comes_up": "cold"}
+    return Pool.model_validate({**pool(n, name=f"own-{n}").model_dump(), **kind})
+
+
 def session(phase: Phase, n: int = 1, **changes: object) -> Session:
     return Session(
         id=ID.format(80 + n),
@@ -269,6 +276,10 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
         Card(pool=pool(42, name="accounting"), session=session(Phase.FAILED, 3)),
         Card(pool=pool(43, name="training"), session=None),
         Card(pool=pool(44, ready=0, name="laboratory"), session=None),
+        *(
+            Card(pool=stays(n, at_sign_out), session=opened)
+            for n, (at_sign_out, opened) in enumerate(product(("keep", "reset"), (None, session(Phase.READY, 9))), 60)
+        ),
         *(Card(pool=pool(45 + n), session=session(phase, 4 + n)) for n, phase in enumerate(Phase)),
     ]
     trouble = Trouble(reader.gettext("You may not do this."), reference=ID.format(99), detail="Not an administrator.")
@@ -293,6 +304,7 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
             "line": line,
         }
     )
+    kept = session(Phase.READY, 5).model_copy(update={"at_sign_out": "keep"})
     slow = seen.model_copy(
         update={"id": ID.format(90), "line": line.model_copy(update={"stalls": 3, "latency_ms": None})}
     )
@@ -340,11 +352,18 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
                 form=Form(),
             ),
         ),
+        *(
+            (
+                "console/pool",
+                PoolView(pool=stays(46, *kind), room=None, entitlements=[], others=[], other_groups=[], form=Form()),
+            )
+            for kind in product(("keep", "reset"), ("first-use", "administrator"))
+        ),
         (
             "console/pool",
             PoolView(pool=pool(), room=None, entitlements=[], others=[], other_groups=[], form=Form()),
         ),
-        ("console/sessions", SessionsView(sessions=[session(Phase.READY), seen, slow])),
+        ("console/sessions", SessionsView(sessions=[session(Phase.READY), seen, slow, kept])),
         ("console/sessions", SessionsView(sessions=[])),
         ("console/desktops", DesktopsView(desktops=every_phase, listing=listing, pools=[pool()])),
         *(("console/desktop", DesktopView(desktop=d, events=events)) for d in every_phase),

@@ -43,6 +43,7 @@ PAGES: dict[str, frozenset[str]] = {
     "POST /console/pools/{pool}/policy": POOL_ADMINS,
     "POST /console/pools/{pool}/grant": POOL_ADMINS,
     "POST /console/pools/{pool}/revoke": POOL_ADMINS,
+    "POST /console/pools/{pool}/assign": POOL_ADMINS,
     "POST /console/pools/{pool}/delete": POOL_ADMINS,
     "GET /console/desktops": STAFF,
     "GET /console/desktops/{desktop}": STAFF,

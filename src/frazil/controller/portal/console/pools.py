@@ -15,10 +15,10 @@ from frazil.controller.portal.paging import every
 from frazil.controller.portal.policy_form import policy_of
 from frazil.controller.portal.views import Form, NewPoolView, PoolsView, PoolView
 from frazil.model.errors import FrazilError
-from frazil.wire.rest import PoolChange, PoolRequest
+from frazil.wire.rest import AssignmentRequest, PoolChange, PoolRequest
 
 _PROFILE = ("vcpus", "memory_mib", "disk_gib")
-_SIZE = ("label", "spares", "max_desktops", "start_deadline_s", "share_memory")
+_SIZE = ("label", "spares", "max_desktops", "start_deadline_s", "share_memory", "assignment", "at_sign_out")
 
 
 class Pools:
@@ -36,6 +36,7 @@ class Pools:
             Entry("POST", "/console/pools/{pool}/policy", Right.CHANGE_POOLS, self.policy),
             Entry("POST", "/console/pools/{pool}/grant", Right.CHANGE_POOLS, self.grant),
             Entry("POST", "/console/pools/{pool}/revoke", Right.CHANGE_POOLS, self.revoke),
+            Entry("POST", "/console/pools/{pool}/assign", Right.CHANGE_POOLS, self.assign),
             Entry("POST", "/console/pools/{pool}/delete", Right.CHANGE_POOLS, self.delete),
         ]
 
@@ -59,7 +60,9 @@ class Pools:
         form = call.form
         try:
             profile = {name: form[name] for name in _PROFILE if form.get(name)}
-            asked: dict[str, object] = {name: form.get(name, "") for name in ("name", "image", "start", *_SIZE)}
+            asked: dict[str, object] = {name: form.get(name, "") for name in ("name", "image", "start", "kind", *_SIZE)}
+            if asked["kind"] != "persistent":
+                asked |= {"assignment": "", "at_sign_out": ""}  # the form's two fields are about a persistent one
             passes = policy_of(form, call.reader)
             request = read(PoolRequest, asked | {"profile": profile, "policy": passes}, call.reader)
             pool = await self._services.pools.create(call.identity, request)
@@ -132,6 +135,18 @@ class Pools:
         except FrazilError as exc:
             return await self._show(call, error=exc)
         return self._portal.see(f"/console/pools/{pool}", did="revoked")
+
+    async def assign(self, call: Call) -> Response:
+        try:
+            request = read(
+                AssignmentRequest, {"user": call.form.get("person", "")}, call.reader, names={"user": "person"}
+            )
+            await self._services.pools.assign(call.identity, call.ref("pool"), request)
+        except WrongForm as exc:
+            return await self._show(call, form=call.typed(exc.wrong))
+        except FrazilError as exc:
+            return await self._show(call, form=call.typed(), error=exc)
+        return self._portal.see(f"/console/pools/{call.ref('pool')}", did="assigned")
 
     async def delete(self, call: Call) -> Response:
         try:
