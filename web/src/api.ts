@@ -9,6 +9,8 @@ export interface SessionState {
   step: string;
   why: string;
   expectedReadyS: number | null;
+  endsInS: number | null;
+  endsBy: string;
 }
 
 export type Admission =
@@ -70,12 +72,16 @@ export async function sessionState(url: string): Promise<SessionState | null> {
     const body = (await response.json()) as {
       desktop?: { step?: unknown; why?: unknown };
       expected_ready_s?: unknown;
+      ends_in_s?: unknown;
+      ends_by?: unknown;
     };
     const expected = body.expected_ready_s;
     return {
       step: text(body.desktop?.step),
       why: text(body.desktop?.why),
       expectedReadyS: typeof expected === "number" ? expected : null,
+      endsInS: typeof body.ends_in_s === "number" ? body.ends_in_s : null,
+      endsBy: text(body.ends_by),
     };
   } catch {
     return null;

@@ -9,6 +9,7 @@ import { Desktop } from "./desktop.js";
 import { element } from "./dom.js";
 import { Fit } from "./fit.js";
 import { Keyboard, softKeyboard } from "./keyboard.js";
+import { ending } from "./limit.js";
 import { Panel, type Said } from "./panel.js";
 import { Pointer } from "./pointer.js";
 import { Schedule, STEADY_MS } from "./schedule.js";
@@ -43,6 +44,7 @@ class Viewer {
   private readonly ghost = element("canvas", "fv-ghost");
   private readonly hint = element("p", "fv-hint");
   private readonly opening = element("p", "fv-opening");
+  private readonly ending = element("p", "fv-ending");
   private readonly panel = new Panel();
   private readonly schedule = new Schedule();
   private readonly fit: Fit;
@@ -56,6 +58,7 @@ class Viewer {
   private hinting = 0;
   private beganMs = 0;
   private steady = 0;
+  private asking = 0;
 
   constructor(private readonly root: HTMLElement) {
     this.strings = stringsFrom(root.dataset["strings"]);
@@ -65,6 +68,8 @@ class Viewer {
     this.hint.hidden = this.opening.hidden = true;
     this.opening.setAttribute("role", "status");
     this.opening.textContent = this.strings.opening;
+    this.ending.hidden = true;
+    this.ending.setAttribute("role", "alert");
     const sizer = element("div", "fv-sizer", this.screen, this.ghost);
     const stage = element("div", "fv-stage", sizer);
     const desktop = (): Desktop | null => this.desktop;
@@ -93,7 +98,7 @@ class Viewer {
     this.screen.addEventListener("focusout", () => this.showHint(this.strings.keyboardAway));
     new MutationObserver(() => this.dress()).observe(this.screen, { childList: true });
     root.classList.add("fv");
-    root.append(this.toolbar.root, stage, this.panel.root, this.sharing.root, this.hint, this.opening, soft, this.panel.announcer);
+    root.append(this.toolbar.root, stage, this.panel.root, this.sharing.root, this.hint, this.opening, this.ending, soft, this.panel.announcer);
     window.addEventListener("online", () => {
       if (this.root.dataset["state"] === "lost") this.connect();
     });
@@ -108,7 +113,7 @@ class Viewer {
   private set state(state: State) {
     this.root.dataset["state"] = state;
     this.toolbar.pictured = state === "connected";
-    if (state !== "connected") this.hint.hidden = this.opening.hidden = true;
+    if (state !== "connected") this.hint.hidden = this.opening.hidden = this.ending.hidden = true;
     this.ghost.hidden = state === "connected" || this.ghost.width === 0 || this.ghost.dataset["drawn"] !== "yes";
   }
 
@@ -131,6 +136,7 @@ class Viewer {
     this.keepPicture();
     window.clearTimeout(this.timer);
     window.clearTimeout(this.steady);
+    window.clearTimeout(this.asking);
     this.sharing.detach();
     this.desktop?.stop();
     this.desktop = null;
@@ -230,6 +236,19 @@ class Viewer {
     // spice-html5 may have given it the focus already, before there was anything to say it over.
     if (this.screen.contains(document.activeElement)) this.showHint(this.strings.keyboardHere);
     void this.sayWhileOpening();
+    void this.sayWhenItEnds();
+  }
+
+  /** The rules of the pool may end the session: that is said before it happens. */
+  private async sayWhenItEnds(): Promise<void> {
+    const mine = this.attempt;
+    const now = await sessionState(this.root.dataset["stateUrl"] ?? "");
+    if (mine !== this.attempt) return;
+    const { text, askInS } = ending(now?.endsInS ?? null, now?.endsBy ?? "", this.strings);
+    // What a screen reader has read out already is not put in again.
+    if (this.ending.textContent !== text) this.ending.textContent = text;
+    this.ending.hidden = text === "";
+    this.asking = window.setTimeout(() => void this.sayWhenItEnds(), askInS * 1000);
   }
 
   /** The screen is there before the person's session is on it. */

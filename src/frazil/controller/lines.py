@@ -28,6 +28,16 @@ class KnownLines:
         line, heard_s = self._lines.get(session_id, (None, now_s))
         return line if now_s - heard_s <= FRESH_S else None
 
+    def idle_s(self, session_id: str, *, now_s: float) -> tuple[float, float] | None:
+        """For how long neither keyboard nor mouse were used when that was told, and how long ago it was told.
+
+        None when no gateway has said anything of it lately, or does not tell such things.
+        """
+        line, heard_s = self._lines.get(session_id, (None, now_s))
+        if line is None or line.idle_s is None or now_s - heard_s > FRESH_S:
+            return None
+        return line.idle_s, now_s - heard_s
+
     def ages_s(self, *, now_s: float) -> dict[str, float]:
         """Seconds since each session was spoken of, where that is less than `KEPT_S`."""
         return {one: now_s - heard_s for one, (_, heard_s) in self._lines.items() if now_s - heard_s <= KEPT_S}

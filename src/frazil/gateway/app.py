@@ -77,7 +77,7 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
             tasks.create_task(refusals.run())
             tasks.create_task(certificate.follow())
             tasks.create_task(revocations.follow(controller, sessions))
-            tasks.create_task(measuring.tell(controller, sessions))
+            tasks.create_task(measuring.tell(controller, sessions, clock=clock))
             tasks.create_task(_take_connections(listening, parts))
             _log.info("gateway.listening", address=settings.listen)
             ready()

@@ -245,6 +245,7 @@ class Link:
             policy=redeemed.route.policy.value(),
             policy_version=redeemed.route.policy_version,
         )
+        self._session.traffic.input_s = self._parts.clock.monotonic_s()
 
     def _join(self, ticket: bytes, message: LinkMessage) -> None:
         """A further channel of a session that lives here."""

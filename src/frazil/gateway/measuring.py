@@ -8,6 +8,7 @@ import structlog
 
 from frazil.gateway.controller_side import ControllerSide
 from frazil.gateway.sessions import LiveSession, LiveSessions
+from frazil.model.clock import Clock
 from frazil.model.errors import NotFound, Refused, Unavailable
 from frazil.wire.sessions import LINES_MAX, Line, Lines
 
@@ -16,24 +17,24 @@ EVERY_S = 5.0
 _log = structlog.get_logger()
 
 
-async def tell(controller: ControllerSide, sessions: LiveSessions) -> None:
+async def tell(controller: ControllerSide, sessions: LiveSessions, *, clock: Clock) -> None:
     """Tell until cancelled. What can't be delivered is not kept: the next ones say it all again."""
     while True:
         await asyncio.sleep(EVERY_S)
         try:
-            for lines in measured(sessions):
+            for lines in measured(sessions, now_s=clock.monotonic_s()):
                 await controller.say_lines(lines)
         except (Unavailable, NotFound, Refused) as exc:  # A controller of before this knows no such address.
             _log.debug("gateway.lines-untold", why=exc.what)
 
 
-def measured(sessions: LiveSessions) -> list[Lines]:
+def measured(sessions: LiveSessions, *, now_s: float) -> list[Lines]:
     """All living sessions, in bodies of at most `LINES_MAX`; none when there is none."""
-    lines = [_line(session) for session in sessions]
+    lines = [_line(session, now_s) for session in sessions]
     return [Lines(lines=lines[start : start + LINES_MAX]) for start in range(0, len(lines), LINES_MAX)]
 
 
-def _line(session: LiveSession) -> Line:
+def _line(session: LiveSession, now_s: float) -> Line:
     traffic = session.traffic
     return Line(
         session_id=session.session_id,
@@ -42,4 +43,5 @@ def _line(session: LiveSession) -> Line:
         to_desktop_bytes=traffic.to_desktop_bytes,
         stalls=traffic.stalls,
         latency_ms=None if session.latency_s is None else round(session.latency_s * 1000, 1),
+        idle_s=round(max(0.0, now_s - session.traffic.input_s), 1),
     )

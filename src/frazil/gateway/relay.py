@@ -113,6 +113,8 @@ class Relay:
         except RemoteProtocolError as exc:
             raise Ended(CloseCode.BAD_LINK, exc.what) from exc
         self._learn()
+        if self._filter.took_input():
+            self._session.traffic.input_s = self._clock.monotonic_s()
         await self._write(output)
         self.to_back_end_bytes += len(data)
         self._session.traffic.to_desktop_bytes += len(data)

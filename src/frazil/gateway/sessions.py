@@ -48,12 +48,14 @@ class Cuttable(Protocol):
 class Traffic:
     """What all links of a session have carried since its main link was let in.
 
-    `stalls`: how often what was meant for the viewer had to wait for `STALL_S` or longer.
+    `stalls`: how often what was meant for the viewer had to wait for `STALL_S` or longer. `input_s`: when the viewer's
+    keyboard or mouse was last used, on the monotonic clock; at first when the main link was let in.
     """
 
     to_viewer_bytes: int = 0
     to_desktop_bytes: int = 0
     stalls: int = 0
+    input_s: float = 0.0
 
 
 @dataclass(slots=True, eq=False)

@@ -87,6 +87,8 @@ Assignment = Literal["first-use", "administrator"]
 AtSignOut = Literal["destroy", "keep", "reset"]
 """What becomes of a desktop when its session ends: it goes, it is shut down and kept, or its image replaces it."""
 
+RuleS = Annotated[int, Field(ge=0, le=30 * 86400)]
+
 T = TypeVar("T")
 
 
@@ -234,6 +236,9 @@ class PoolRequest(Request):
     at_sign_out: AtSignOut | None = Field(
         None, description="`destroy` in a floating pool; `keep` (the default) or `reset` in a persistent one"
     )
+    grace_s: RuleS = Field(0, description="A session that nobody is connected to ends after this; 0: never")
+    longest_s: RuleS = Field(0, description="A session ends so long after it was opened, with a warning; 0: never")
+    idle_s: RuleS = Field(0, description="A session ends when nobody used keyboard or mouse so long; 0: never")
     policy: PolicyChange | None = None
 
 
@@ -247,6 +252,9 @@ class PoolChange(Request):
     share_memory: bool | None = None
     assignment: Assignment | None = None
     at_sign_out: AtSignOut | None = None
+    grace_s: RuleS | None = None
+    longest_s: RuleS | None = None
+    idle_s: RuleS | None = None
     policy: PolicyChange | None = None
 
 
@@ -283,6 +291,9 @@ class Pool(Message):
     kind: PoolKind = "floating"
     assignment: Assignment = "first-use"
     at_sign_out: AtSignOut = "destroy"
+    grace_s: int = 0
+    longest_s: int = 0
+    idle_s: int = 0
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
     version: int
     deleting: bool
@@ -446,6 +457,8 @@ class Session(Message):
     expected_ready_s: float | None = Field(description="How long it usually takes from now; null when unknown")
     policy: PolicyField = Field(PolicyField(), description="What may pass: what the pool and the person both allow")
     at_sign_out: AtSignOut = Field("destroy", description="What becomes of the desktop when the session ends")
+    ends_in_s: float | None = Field(None, description="By its pool's rules, as things are now; null: it does not end")
+    ends_by: Literal["grace", "longest", "idle"] | None = Field(None, description="Which rule that is")
 
 
 class Ticket(Message):

@@ -83,6 +83,7 @@ class Line(Message):
     """One living session as its gateway measures it; bytes and stalls since its main link was let in.
 
     `stalls`: how often the viewer's side took no more for a while. `latency_ms`: there and back; null when unknown.
+    `idle_s`: for how long the viewer has used neither keyboard nor mouse; null from a gateway that does not know.
     """
 
     session_id: str
@@ -91,6 +92,7 @@ class Line(Message):
     to_desktop_bytes: int
     stalls: int
     latency_ms: float | None = None
+    idle_s: float | None = None
 
 
 class Lines(Message):

@@ -32,7 +32,7 @@ from frazil.controller.store import (
     sessions,
 )
 from frazil.controller.store import tables as t
-from frazil.controller.store.rows import DesktopRow, GroupRow, ImageRow, ImageSeenRow, PoolRow, SeenRow
+from frazil.controller.store.rows import DesktopRow, GroupRow, ImageRow, ImageSeenRow, PoolRow, SeenRow, SessionRow
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, State
 from frazil.model.errors import InvalidInput
 from frazil.model.policy import ClipboardType, Policy
@@ -229,6 +229,36 @@ def test_one_open_session_a_pool_and_a_desktop(store: Store) -> None:
     assert [row.id for row in store.read_now(lambda tx: sessions.ended_since(tx, NOW))] == ["s1"]
 
 
+def test_a_session_is_warned_once_until_its_pools_rule_changes(store: Store) -> None:
+    later = NOW + timedelta(hours=1)
+
+    def row() -> SessionRow:
+        found = store.read_now(lambda tx: sessions.find(tx, "s1"))
+        assert found is not None
+        return found
+
+    def open_one(tx: sa.Connection) -> None:
+        _fill(tx)
+        sessions.insert(tx, id="s1", user_id="u1", pool_id="p1", desktop_id="d1", now=NOW, remote_address=None)
+
+    store.write_now(open_one)
+    assert row().warned_at is None
+    assert store.write_now(lambda tx: sessions.warn(tx, "s1", now=later))
+    assert not store.write_now(lambda tx: sessions.warn(tx, "s1", now=later))
+    assert row().warned_at == later
+    store.write_now(lambda tx: sessions.unwarn(tx, "p2"))
+    assert row().warned_at == later
+    store.write_now(lambda tx: sessions.unwarn(tx, "p1"))
+    assert row().warned_at is None
+    store.write_now(lambda tx: sessions.restart_clocks(tx, now=later))
+    assert row().disconnected_at == later
+    store.write_now(lambda tx: sessions.set_connected(tx, "s1", connected=True, remote_address="", now=later))
+    store.write_now(lambda tx: sessions.restart_clocks(tx, now=later + timedelta(hours=1)))
+    assert row().disconnected_at == later
+    assert store.write_now(lambda tx: sessions.end(tx, "s1", reason="", now=later))
+    assert not store.write_now(lambda tx: sessions.warn(tx, "s1", now=later))
+
+
 async def test_of_many_redeemers_one_wins(store: Store) -> None:
     def prepare(tx: sa.Connection) -> None:
         _fill(tx)
@@ -268,13 +298,14 @@ def test_pools_are_floating_until_they_are_said_to_be_otherwise(store: Store) ->
         tx.execute(t.pools.insert().values({column: row[column] for column in row if column not in added}))
 
     store.write_now(_fill)
-    added = {"kind", "assignment", "at_sign_out"}
+    added = {"kind", "assignment", "at_sign_out", "grace_s", "longest_s", "idle_s"}
     row = store.read_now(lambda tx: dict(tx.execute(sa.select(t.pools)).mappings().one()))
     row |= {"id": "p2", "name": "old"}
     store.write_now(older_controller)
     old = store.read_now(lambda tx: pools.find(tx, "old"))
     assert old is not None
     assert (old.kind, old.assignment, old.at_sign_out) == ("floating", "first-use", "destroy")
+    assert (old.grace_s, old.longest_s, old.idle_s) == (0, 0, 0)
     assert kind() == ("floating", "first-use", "destroy", False)
     values = {"kind": "persistent", "assignment": "administrator", "at_sign_out": "keep"}
     assert store.write_now(lambda tx: pools.change(tx, "p1", if_version=1, now=NOW, values=values))

@@ -10,7 +10,7 @@ from tests.unit.gateway.test_sessions import Recorder
 
 
 def test_nothing_is_told_of_nobody() -> None:
-    assert measured(LiveSessions()) == []
+    assert measured(LiveSessions(), now_s=5.0) == []
 
 
 def test_each_session_is_told_once_and_no_body_is_too_large() -> None:
@@ -20,8 +20,17 @@ def test_each_session_is_told_once_and_no_body_is_too_large() -> None:
     session.others.add(Recorder())
     session.latency_s = 0.0234
     session.traffic.to_viewer_bytes, session.traffic.to_desktop_bytes, session.traffic.stalls = 3000, 20, 1
-    first, second = measured(sessions)
+    session.traffic.input_s = 70.0
+    first, second = measured(sessions, now_s=100.04)
     assert len({line.session_id for line in first.lines}) == LINES_MAX
     assert second.lines == [
-        Line(session_id=str(LINES_MAX), links=2, to_viewer_bytes=3000, to_desktop_bytes=20, stalls=1, latency_ms=23.4)
+        Line(
+            session_id=str(LINES_MAX),
+            links=2,
+            to_viewer_bytes=3000,
+            to_desktop_bytes=20,
+            stalls=1,
+            latency_ms=23.4,
+            idle_s=30.0,
+        )
     ]

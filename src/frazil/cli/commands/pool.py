@@ -22,6 +22,10 @@ AT_SIGN_OUT = (
     "Of a persistent pool: keep its desktops (the default) or reset them to the image. A floating one destroys."
 )
 
+GRACE = "End a session that nobody is connected to after this; 0: never."
+LONGEST = "End a session so long after it was opened; its person is warned 5 min before. 0: never."
+IDLE = "End a session when its viewer used neither keyboard nor mouse for so long; 0: never."
+
 app = group("Pools: desktops of one kind, with spares kept ready.")
 
 PoolName = Annotated[str, typer.Argument(metavar="POOL", help="Its name or id.")]
@@ -56,6 +60,9 @@ def create(
     kind: Annotated[PoolKind, typer.Option("--kind", help=KIND)] = "floating",
     assignment: Annotated[Assignment, typer.Option("--assignment", help=ASSIGNMENT)] = "first-use",
     at_sign_out: Annotated[AtSignOut | None, typer.Option("--at-sign-out", help=AT_SIGN_OUT)] = None,
+    grace: Annotated[int, typer.Option("--grace", metavar="SECONDS", min=0, help=GRACE)] = 0,
+    longest: Annotated[int, typer.Option("--longest", metavar="SECONDS", min=0, help=LONGEST)] = 0,
+    idle: Annotated[int, typer.Option("--idle-limit", metavar="SECONDS", min=0, help=IDLE)] = 0,
     forbid: policy.Forbid = None,
     clipboard_max: policy.ClipboardMax = None,
     usb_filter: policy.UsbFilter = None,
@@ -85,6 +92,9 @@ def create(
         kind=kind,
         assignment=assignment,
         at_sign_out=at_sign_out,
+        grace_s=grace,
+        longest_s=longest,
+        idle_s=idle,
         policy=policy.change(Policy(), forbid=forbid, clipboard_max_kib=clipboard_max, usb_filters=usb_filter),
     )
     with connect() as client:
@@ -100,6 +110,9 @@ def change(
     max_desktops: Annotated[int | None, typer.Option("--max", min=1, help="Never more desktops than this.")] = None,
     assignment: Annotated[Assignment | None, typer.Option("--assignment", help=ASSIGNMENT)] = None,
     at_sign_out: Annotated[AtSignOut | None, typer.Option("--at-sign-out", help=AT_SIGN_OUT)] = None,
+    grace: Annotated[int | None, typer.Option("--grace", metavar="SECONDS", min=0, help=GRACE)] = None,
+    longest: Annotated[int | None, typer.Option("--longest", metavar="SECONDS", min=0, help=LONGEST)] = None,
+    idle: Annotated[int | None, typer.Option("--idle-limit", metavar="SECONDS", min=0, help=IDLE)] = None,
     forbid: policy.Forbid = None,
     allow: policy.Allow = None,
     clipboard_max: policy.ClipboardMax = None,
@@ -112,6 +125,7 @@ def change(
     Examples:
       frazil pool change office --spares 5
       frazil pool change office --forbid clipboard-out --allow sound
+      frazil pool change office --grace 900 --longest 36000
       frazil pool change office --usb-filter "0x08,-1,-1,-1,0|-1,-1,-1,-1,1"
     """
     with connect() as client:
@@ -126,6 +140,9 @@ def change(
             max_desktops=max_desktops,
             assignment=assignment,
             at_sign_out=at_sign_out,
+            grace_s=grace,
+            longest_s=longest,
+            idle_s=idle,
             policy=passes,
         )
         if not asked.model_fields_set:
@@ -268,6 +285,15 @@ def _kind(pool: Pool) -> str:
     return f"persistent: assigned {whose}, {kept} when their session ends"
 
 
+def _ends(pool: Pool) -> str:
+    rules = (
+        (pool.grace_s, "after {} with nobody connected"),
+        (pool.longest_s, "after {} at most"),
+        (pool.idle_s, "after {} without keyboard and mouse"),
+    )
+    return "; ".join(words.format(output.duration(seconds)) for seconds, words in rules if seconds)
+
+
 def _comes_up(pool: Pool) -> str:
     if pool.kind == "persistent":
         return "booted: each has a disk of its own"
@@ -290,6 +316,7 @@ def _show(pool: Pool) -> None:
             ("Failed", str(pool.counts.failed) if pool.counts.failed else ""),
             ("Kind", _kind(pool)),
             ("Desktops are", _comes_up(pool)),
+            ("Sessions end", _ends(pool)),
             ("Memory", "" if pool.share_memory else "never shared with other desktops"),
             *policy.pairs(pool.policy),
             ("Note", pool.note),

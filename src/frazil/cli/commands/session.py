@@ -40,7 +40,7 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def end(session: Annotated[str, typer.Argument(metavar="SESSION", help="Its id.")], as_json: Json = False) -> None:
-    """End a session: its viewer is cut off, and the desktop is erased with what was saved on it.
+    """End a session: its viewer is cut off. A floating desktop is erased with all files, a kept one is shut down.
 
     \b
     Examples:

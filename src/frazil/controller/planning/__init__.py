@@ -4,6 +4,7 @@ from frazil.controller.planning.actions import (
     Action,
     Announce,
     EndOperation,
+    EndSession,
     Fail,
     MakeSpare,
     Pause,
@@ -14,6 +15,7 @@ from frazil.controller.planning.actions import (
     RemovePool,
     StartAgain,
     WantAbsent,
+    WarnSession,
 )
 from frazil.controller.planning.facts import (
     DesktopFacts,
@@ -22,6 +24,7 @@ from frazil.controller.planning.facts import (
     ImageFacts,
     OperationFacts,
     PoolFacts,
+    SessionFacts,
 )
 from frazil.controller.planning.plan import plan
 
@@ -30,6 +33,7 @@ __all__ = [
     "Announce",
     "DesktopFacts",
     "EndOperation",
+    "EndSession",
     "Facts",
     "Fail",
     "HostFacts",
@@ -43,7 +47,9 @@ __all__ = [
     "RemoveDesktop",
     "RemoveImage",
     "RemovePool",
+    "SessionFacts",
     "StartAgain",
     "WantAbsent",
+    "WarnSession",
     "plan",
 ]

@@ -57,6 +57,20 @@ class WantAbsent:
 
 
 @dataclass(frozen=True, slots=True)
+class WarnSession:
+    """Tell a person that their session will have reached its longest time."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    """A rule of its pool ends a session."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """The word for a desktop has changed; write it to its history.
 
@@ -107,6 +121,8 @@ Action = (
     | Pause
     | StartAgain
     | WantAbsent
+    | WarnSession
+    | EndSession
     | Announce
     | RemoveDesktop
     | RemovePool

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from frazil.controller.planning.session_rules import SessionRules, Use
 from frazil.model.desktop import Failure, Phase, Seen, Wanted, phase
 from frazil.model.room import Cost, Room
 
@@ -94,6 +95,15 @@ class DesktopFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFacts:
+    """An open session, and what its pool allows."""
+
+    id: str
+    rules: SessionRules
+    use: Use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
     """`on_hosts`: (state, failure) by host, of the newest attempt only; a host that is not named has said nothing.
 
@@ -125,3 +135,4 @@ class Facts:
     desktops: tuple[DesktopFacts, ...] = ()
     images: tuple[ImageFacts, ...] = ()
     operations: tuple[OperationFacts, ...] = ()
+    sessions: tuple[SessionFacts, ...] = ()

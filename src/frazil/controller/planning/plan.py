@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from frazil.controller.planning import images, lifecycle, spares
+from frazil.controller.planning import images, lifecycle, session_rules, spares
 from frazil.controller.planning.actions import (
     Action,
     Announce,
+    EndSession,
     Fail,
     MakeSpare,
     Pause,
@@ -17,8 +18,9 @@ from frazil.controller.planning.actions import (
     RemovePool,
     StartAgain,
     WantAbsent,
+    WarnSession,
 )
-from frazil.controller.planning.facts import DesktopFacts, Facts, PoolFacts
+from frazil.controller.planning.facts import DesktopFacts, Facts, PoolFacts, SessionFacts
 from frazil.controller.planning.placement import Choice, Need, Rooms
 from frazil.model.desktop import Phase, Power
 
@@ -46,6 +48,8 @@ class _Planner:
         phases = {desktop.id: desktop.phase(facts.hosts) for desktop in facts.desktops}
         for desktop in facts.desktops:
             self._one(desktop, phases[desktop.id])
+        for session in facts.sessions:
+            self._session(session)
         for pool in facts.pools:
             mine = [(desktop, phases[desktop.id]) for desktop in facts.desktops if desktop.pool_id == pool.id]
             if pool.deleting:
@@ -106,6 +110,20 @@ class _Planner:
             self._actions.append(Pause(desktop.id))
             pause_at = None
         self._dues.extend(at for at in (due, pause_at) if at is not None)
+
+    def _session(self, session: SessionFacts) -> None:
+        now = self._facts.now
+        end = session_rules.end_of(session.rules, session.use, now=now)
+        if end is not None and end.due:
+            self._actions.append(EndSession(session.id))
+            return
+        warn_at = session_rules.warn_at(session.rules, session.use)
+        if warn_at is not None and warn_at <= now:
+            self._actions.append(WarnSession(session.id))
+            return
+        due = session_rules.look_at(session.rules, session.use, now=now)
+        if due is not None:
+            self._dues.append(due)
 
     def _make(self, pool: PoolFacts, count: int) -> None:
         """Make so many spares as have a place now: a spare that waits for a host would only fail."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from frazil.controller.identity.rights import Right, covers, rights_of
+from frazil.controller.planning.session_rules import WARNING
 from frazil.controller.portal.capacity import Room
 from frazil.controller.portal.reader import Language, Reader
 from frazil.controller.portal.words import OUTCOMES, PHASES, Trouble, Words
@@ -107,6 +108,19 @@ class Card:
     def stays(self) -> bool:
         """Whether a desktop of it is the reader's between sessions too, so that spares tell nothing of it."""
         return self.pool.kind == "persistent"
+
+    @property
+    def ends_soon_s(self) -> float | None:
+        """How soon the session ends under its person's hands; None when that is not soon."""
+        session = self.session
+        if session is None or session.ends_in_s is None or session.ends_by == "grace":
+            return None
+        return session.ends_in_s if session.ends_in_s <= WARNING.total_seconds() else None
+
+    @property
+    def kept_s(self) -> float | None:
+        """For how long the session waits for its person; None while that is not limited."""
+        return self.session.ends_in_s if self.session is not None and self.session.ends_by == "grace" else None
 
     @property
     def desktop(self) -> Desktop | None:

@@ -10,6 +10,7 @@ from frazil.controller.planning import (
     Action,
     Announce,
     EndOperation,
+    EndSession,
     Fail,
     MakeSpare,
     Pause,
@@ -19,10 +20,12 @@ from frazil.controller.planning import (
     RemovePool,
     StartAgain,
     WantAbsent,
+    WarnSession,
 )
 from frazil.controller.planning.lifecycle import lost_while_paused, stopped_to_restart
+from frazil.controller.planning.session_rules import end_of
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import giving, journal, release, views, words
+from frazil.controller.services import giving, journal, release, session_limits, views, words
 from frazil.controller.services.context import Context
 from frazil.controller.services.making import make_desktop
 from frazil.controller.store import desktops, hosts, images, operations, pools, sessions
@@ -48,6 +51,10 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
             _start_again(ctx, tx, desktop_id, presence)
         case WantAbsent():
             _want_absent(ctx, tx, action)
+        case WarnSession(session_id):
+            _warn_session(ctx, tx, session_id)
+        case EndSession(session_id):
+            _end_session(ctx, tx, session_id)
         case Announce():
             _announce(ctx, tx, action)
         case RemoveDesktop(desktop_id):
@@ -112,6 +119,29 @@ def _want_absent(ctx: Context, tx: sa.Connection, action: WantAbsent) -> None:
         release.end_session(ctx, tx, session, reason=reason, by=None)
     if desktops.want_absent(tx, desktop_id, now=ctx.clock.now()):
         journal.note(ctx, tx, "desktop.unwanted", f"It is being deleted. {reason}", desktop_id=desktop_id)
+
+
+def _warn_session(ctx: Context, tx: sa.Connection, session_id: str) -> None:
+    row = sessions.find(tx, session_id)
+    pool = pools.find(tx, row.pool_id) if row is not None else None
+    now = ctx.clock.now()
+    if row is None or pool is None or not sessions.warn(tx, session_id, now=now):
+        return
+    minutes = max(1, round(session_limits.rules_of(pool).warning.total_seconds() / 60))
+    text = f"The session ends in {minutes} min, since it will have reached the longest time that one may take."
+    journal.note(ctx, tx, "session.warned", text, desktop_id=row.desktop_id, outcome="seen")
+
+
+def _end_session(ctx: Context, tx: sa.Connection, session_id: str) -> None:
+    row = sessions.find(tx, session_id)
+    pool = pools.find(tx, row.pool_id) if row is not None else None
+    desktop = desktops.find(tx, row.desktop_id) if row is not None else None
+    if row is None or row.ended_at is not None or pool is None or desktop is None:
+        return
+    use = session_limits.use_of(row, desktop, ctx.lines, ctx.clock)
+    end = end_of(session_limits.rules_of(pool), use, now=ctx.clock.now())
+    if end is not None and end.due:  # else someone came back since the plan was made
+        release.end_session(ctx, tx, row, reason=session_limits.REASONS[end.limit], by=None)
 
 
 def _announce(ctx: Context, tx: sa.Connection, action: Announce) -> None:

@@ -16,7 +16,7 @@ from frazil.controller.reconcile import snapshot, viewers
 from frazil.controller.reconcile.carry_out import carry_out
 from frazil.controller.services import journal
 from frazil.controller.services.context import Context
-from frazil.controller.store import Signal, desktops, hosts
+from frazil.controller.store import Signal, desktops, hosts, sessions
 from frazil.model.errors import FrazilError
 
 POLL_S = 15.0
@@ -29,6 +29,11 @@ CLOCK_STEP_S = 30.0
 FLUSH_S = 10.0
 
 log = structlog.get_logger(__name__)
+
+
+def _restart_clocks(tx: sa.Connection, now: datetime) -> None:
+    desktops.restart_clocks(tx, now=now)
+    sessions.restart_clocks(tx, now=now)
 
 
 class Reconciler:
@@ -87,13 +92,13 @@ class Reconciler:
         day_began = now - timedelta(seconds=self._ctx.clock.monotonic_s())
         before = self._day_began
         if before is None or abs(day_began - before) > timedelta(seconds=CLOCK_STEP_S):
-            await self._ctx.store.write(lambda tx: desktops.restart_clocks(tx, now=now))
+            await self._ctx.store.write(lambda tx: _restart_clocks(tx, now))
             log.info("reconcile.clocks-restarted", stepped_s=(day_began - before).total_seconds() if before else None)
         self._day_began = day_began
 
     async def _plan(self, presence: PresenceView) -> Plan:
-        now = self._ctx.clock.now()
-        facts = await self._ctx.store.read(lambda tx: snapshot.read(tx, presence=presence, now=now))
+        ctx = self._ctx
+        facts = await ctx.store.read(lambda tx: snapshot.read(tx, presence=presence, lines=ctx.lines, clock=ctx.clock))
         decided = plan(facts)
         self._ctx.words.waiting = decided.waiting
         self._ctx.words.notes = decided.notes

@@ -8,21 +8,38 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from frazil.controller import headrooms
-from frazil.controller.planning import DesktopFacts, Facts, HostFacts, ImageFacts, OperationFacts, PoolFacts
+from frazil.controller.lines import KnownLines
+from frazil.controller.planning import (
+    DesktopFacts,
+    Facts,
+    HostFacts,
+    ImageFacts,
+    OperationFacts,
+    PoolFacts,
+    SessionFacts,
+)
+from frazil.controller.planning.session_rules import SessionRules
 from frazil.controller.presence import PresenceView
+from frazil.controller.services import session_limits
 from frazil.controller.starts import start_of
 from frazil.controller.store import desktops, hosts, images, operations, pools, sessions
 from frazil.controller.store.rows import DesktopRow, HostRow, ImageRow, ImageSeenRow, SessionRow
+from frazil.model.clock import Clock
+
+_NO_RULES = SessionRules()
 
 
-def read(tx: sa.Connection, *, presence: PresenceView, now: datetime) -> Facts:
+def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock: Clock) -> Facts:
+    now = clock.now()
     image_rows = images.listed(tx)
     seen = images.seen(tx)
     desktop_rows = desktops.listed(tx)
+    desktop_by_id = {row.id: row for row in desktop_rows}
     open_sessions = {session.desktop_id: session for session in sessions.open_ones(tx)}
     used = Counter(row.image_id for row in desktop_rows)
     ready_when = {row.id: row.ready_when for row in image_rows}
     pool_rows = pools.listed(tx)
+    rules = {row.id: session_limits.rules_of(row) for row in pool_rows}
     last_starts = pools.last_starts(tx)
     forked = {
         row.id: headrooms.fork_kind(row.image_id, row.profile)
@@ -52,6 +69,15 @@ def read(tx: sa.Connection, *, presence: PresenceView, now: datetime) -> Facts:
             _desktop(row, open_sessions.get(row.id), forks=row.pool_id in forked, now=now) for row in desktop_rows
         ),
         images=tuple(_image(row, seen.get(row.id, []), used[row.id]) for row in image_rows),
+        sessions=tuple(
+            SessionFacts(
+                id=row.id,
+                rules=rules[row.pool_id],
+                use=session_limits.use_of(row, desktop_by_id[row.desktop_id], lines, clock),
+            )
+            for row in open_sessions.values()
+            if rules.get(row.pool_id, _NO_RULES) != _NO_RULES and row.desktop_id in desktop_by_id
+        ),
         operations=tuple(
             OperationFacts(id=row.id, kind=row.kind, target_id=row.target_id) for row in operations.running(tx)
         ),

@@ -83,6 +83,9 @@ class Pools:
                 kind=request.kind,
                 assignment=request.assignment,
                 at_sign_out=at_sign_out,
+                grace_s=request.grace_s,
+                longest_s=request.longest_s,
+                idle_s=request.idle_s,
                 policy=request.policy.applied_to(Policy()) if request.policy is not None else Policy(),
                 version=1,
                 deleting=False,
@@ -128,6 +131,8 @@ class Pools:
                     f"you looked at {if_match}.",
                     remedy="Look at it again and repeat your change.",
                 )
+            if change.longest_s is not None and change.longest_s != row.longest_s:
+                sessions.unwarn(tx, row.id)
             if policy != row.policy:
                 _note_policy(self._ctx, tx, row.name, policy, by=identity)
             if said or policy == row.policy:

@@ -9,8 +9,9 @@ from statistics import median
 
 import sqlalchemy as sa
 
+from frazil.controller.planning.session_rules import End, end_of
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import words
+from frazil.controller.services import session_limits, words
 from frazil.controller.services.context import Context
 from frazil.controller.starts import start_of
 from frazil.controller.store import desktops, hosts, images, people, policies, pools, sessions
@@ -116,6 +117,9 @@ def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presenc
             kind=row.kind,
             assignment=row.assignment,
             at_sign_out=row.at_sign_out,
+            grace_s=row.grace_s,
+            longest_s=row.longest_s,
+            idle_s=row.idle_s,
             policy=PolicyField.of(row.policy),
             version=row.version,
             deleting=row.deleting,
@@ -142,6 +146,8 @@ def session(
 ) -> Session:
     starts = pools.start_seconds(tx, [row.pool_id])[row.pool_id]
     now_phase = phase_of(found, presence)
+    rules = session_limits.rules_of(names.pools[row.pool_id])
+    end = end_of(rules, session_limits.use_of(row, found, ctx.lines, ctx.clock), now=ctx.clock.now())
     allowed = policies.of_session(tx, row.id)
     assert allowed is not None, "only open sessions are shown, and a deleted user's are ended with them"
     return Session(
@@ -159,7 +165,13 @@ def session(
         expected_ready_s=expected_ready_s(found, now_phase, starts, now=ctx.clock.now()),
         policy=PolicyField.of(allowed.policy),
         at_sign_out=names.pools[row.pool_id].at_sign_out,
+        ends_in_s=_seconds_until(end, ctx),
+        ends_by=end.limit.value if end is not None else None,
     )
+
+
+def _seconds_until(end: End | None, ctx: Context) -> float | None:
+    return None if end is None else round(max(0.0, (end.at - ctx.clock.now()).total_seconds()), 1)
 
 
 def _line(row: SessionRow, ctx: Context) -> SessionLine | None:

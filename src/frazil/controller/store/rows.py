@@ -110,6 +110,9 @@ class PoolRow:
     kind: PoolKind = "floating"
     assignment: Assignment = "first-use"
     at_sign_out: AtSignOut = "destroy"
+    grace_s: int = 0
+    longest_s: int = 0
+    idle_s: int = 0
     policy: Policy = field(default_factory=Policy)
     version: int
     deleting: bool
@@ -239,6 +242,7 @@ class SessionRow:
     connected: bool
     connected_at: datetime | None
     disconnected_at: datetime | None
+    warned_at: datetime | None = None
     remote_address: str | None
 
 

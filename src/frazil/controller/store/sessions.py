@@ -24,6 +24,7 @@ def _row(found: sa.RowMapping) -> SessionRow:
         connected=found["connected"],
         connected_at=found["connected_at"],
         disconnected_at=found["disconnected_at"],
+        warned_at=found["warned_at"],
         remote_address=found["remote_address"],
     )
 
@@ -130,6 +131,26 @@ def end(tx: sa.Connection, session_id: str, *, reason: str, now: datetime) -> bo
 def not_idle(tx: sa.Connection, session_id: str, *, now: datetime) -> None:
     """Somebody is about to connect: the time without anybody begins anew."""
     query = sessions.update().where(sessions.c.id == session_id, sessions.c.connected.is_(False))
+    tx.execute(query.values(disconnected_at=now))
+
+
+def warn(tx: sa.Connection, session_id: str, *, now: datetime) -> bool:
+    """Keep that its person was told how soon it ends; whether it is open and this was not told yet."""
+    query = sessions.update().where(
+        sessions.c.id == session_id, sessions.c.ended_at.is_(None), sessions.c.warned_at.is_(None)
+    )
+    return tx.execute(query.values(warned_at=now)).rowcount == 1
+
+
+def unwarn(tx: sa.Connection, pool_id: str) -> None:
+    """The longest time of a pool's sessions has changed: who was warned is warned of the new one."""
+    query = sessions.update().where(sessions.c.pool_id == pool_id, sessions.c.ended_at.is_(None))
+    tx.execute(query.values(warned_at=None))
+
+
+def restart_clocks(tx: sa.Connection, *, now: datetime) -> None:
+    """The time without anybody counts from now, for sessions that nobody is connected to."""
+    query = sessions.update().where(sessions.c.ended_at.is_(None), sessions.c.connected.is_(False))
     tx.execute(query.values(disconnected_at=now))
 
 

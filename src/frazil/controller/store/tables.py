@@ -177,6 +177,9 @@ pools = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False, server_default="floating"),
     sa.Column("assignment", sa.String(16), nullable=False, server_default="first-use"),
     sa.Column("at_sign_out", sa.String(16), nullable=False, server_default="destroy"),
+    sa.Column("grace_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("longest_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("idle_s", sa.Integer, nullable=False, server_default="0"),
     sa.Column("policy", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("deleting", sa.Boolean, nullable=False),
@@ -312,6 +315,7 @@ sessions = sa.Table(
     sa.Column("connected", sa.Boolean, nullable=False),
     sa.Column("connected_at", Utc, nullable=True),
     sa.Column("disconnected_at", Utc, nullable=True),
+    sa.Column("warned_at", Utc, nullable=True),
     sa.Column("remote_address", sa.String(200), nullable=True),
 )
 sa.Index(

@@ -20,6 +20,7 @@ from frazil.spice.channels import ChannelType
 from frazil.spice.display_channel import DisplayClient
 from frazil.spice.fields import Buffer
 from frazil.spice.framing import BODY_MAX_BYTES, HeaderKind, Message
+from frazil.spice.inputs_channel import InputsClient
 from frazil.spice.main_channel import MainClient
 from frazil.spice.records import decode
 
@@ -66,6 +67,7 @@ class LinkFilter:
         self._fatal = FATAL_ON_ALL | FATAL.get(channel, frozenset())
         self._ack = AckWindow()
         self._forbidden = False
+        self._has_input = False
         self.main: MainRules | None = None
         rules: Rules = PassingRules()
         match channel:
@@ -120,6 +122,11 @@ class LinkFilter:
         self._from_client.feed(data)
         return self._output()
 
+    def took_input(self) -> bool:
+        """Whether keyboard or mouse were used since this was last asked."""
+        has_input, self._has_input = self._has_input, False
+        return has_input
+
     def change(self, policy: Policy) -> Output:
         """Another policy holds from now on, for what is under way too."""
         self._rules.change(policy)
@@ -152,6 +159,8 @@ class LinkFilter:
     def _client_verdict(self, number: int, size: int) -> Verdict:
         if number in self._fatal:
             raise RemoteProtocolError(f"The client says message {number} where it has no place.")
+        if self._channel == ChannelType.INPUTS and number >= InputsClient.KEY_DOWN:
+            self._has_input = True
         if self._looks and number in (BaseClient.ACK_SYNC, BaseClient.ACK):
             return Verdict.INSPECT
         return self._rules.client_verdict(number, size)

@@ -160,6 +160,11 @@ def session(phase: Phase, n: int = 1, **changes: object) -> Session:
     )
 
 
+def ending(by: str, in_s: float) -> Session:
+    """A session that its pool's rules will end."""
+    return session(Phase.READY, 7).model_copy(update={"ends_by": by, "ends_in_s": in_s})
+
+
 def host(n: int = 60, *, up: bool = True) -> Host:
     return Host(
         id=ID.format(n),
@@ -276,6 +281,10 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
         Card(pool=pool(42, name="accounting"), session=session(Phase.FAILED, 3)),
         Card(pool=pool(43, name="training"), session=None),
         Card(pool=pool(44, ready=0, name="laboratory"), session=None),
+        *(
+            Card(pool=pool(70 + n, name=f"limited-{n}"), session=ending(by, in_s))
+            for n, (by, in_s) in enumerate((("grace", 40.0), ("longest", 200.0), ("longest", 4000.0), ("idle", 30.0)))
+        ),
         *(
             Card(pool=stays(n, at_sign_out), session=opened)
             for n, (at_sign_out, opened) in enumerate(product(("keep", "reset"), (None, session(Phase.READY, 9))), 60)

@@ -41,6 +41,7 @@ PAGES: dict[str, frozenset[str]] = {
     "GET /console/pools/{pool}": STAFF,
     "POST /console/pools/{pool}/change": POOL_ADMINS,
     "POST /console/pools/{pool}/policy": POOL_ADMINS,
+    "POST /console/pools/{pool}/rules": POOL_ADMINS,
     "POST /console/pools/{pool}/grant": POOL_ADMINS,
     "POST /console/pools/{pool}/revoke": POOL_ADMINS,
     "POST /console/pools/{pool}/assign": POOL_ADMINS,

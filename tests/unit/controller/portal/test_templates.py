@@ -130,7 +130,18 @@ def test_every_live_part_is_the_same_in_its_page_and_alone() -> None:
 
 def test_every_template_is_rendered_by_these_tests() -> None:
     shown = {name for name, _ in pages()}
-    parts = {"layout", "portal", "alone", "topbar", "ui", "icons", "console/layout", "console/lists", "console/policy"}
+    parts = {
+        "layout",
+        "portal",
+        "alone",
+        "topbar",
+        "ui",
+        "icons",
+        "console/layout",
+        "console/lists",
+        "console/policy",
+        "console/rules",
+    }
     there = {str(path.relative_to(TEMPLATES_DIR))[: -len(".html")] for path in TEMPLATES_DIR.rglob("*.html")}
     assert there - parts == shown | {f"{name}.live" for name in shown if f"{name}.live" in there}
 

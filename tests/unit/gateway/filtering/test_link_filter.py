@@ -19,6 +19,7 @@ from frazil.spice.channels import ChannelType
 from frazil.spice.display_channel import DisplayClient
 from frazil.spice.framing import HeaderKind, MessageParser
 from frazil.spice.framing import encode as frame
+from frazil.spice.inputs_channel import InputsClient
 from frazil.spice.main_channel import (
     ChannelId,
     ChannelsList,
@@ -368,3 +369,19 @@ def test_any_cutting_gives_the_same_bytes(kind: HeaderKind, messages: list[tuple
         at, turn = at + step, turn + 1
     assert out == stream
     assert len(list(MessageParser(kind).feed(out))) == 2 * len(messages) + 1
+
+
+@pytest.mark.parametrize("kind", list(HeaderKind))
+def test_only_keyboard_and_mouse_count_as_input(kind: HeaderKind) -> None:
+    inputs = link_filter(ChannelType.INPUTS, kind=kind)
+    assert not inputs.took_input()
+    for number in (BaseClient.ACK, BaseClient.PONG):
+        inputs.from_client(frame(kind, number, b"", serial=1))
+        assert not inputs.took_input(), number
+    for message in (InputsClient.KEY_DOWN, InputsClient.MOUSE_POSITION, InputsClient.MOUSE_RELEASE):
+        inputs.from_client(frame(kind, message, b"\0" * 4, serial=1))
+        assert inputs.took_input(), message
+        assert not inputs.took_input(), "it is told once"
+    display = link_filter(ChannelType.DISPLAY, kind=kind)
+    display.from_client(frame(kind, DisplayClient.INIT + 2, b"\1", serial=1))
+    assert not display.took_input()

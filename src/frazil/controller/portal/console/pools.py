@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.responses import Response
 
@@ -21,6 +21,16 @@ _PROFILE = ("vcpus", "memory_mib", "disk_gib")
 _SIZE = ("label", "spares", "max_desktops", "start_deadline_s", "share_memory", "assignment", "at_sign_out")
 
 
+_RULES = {"grace_s": "grace_min", "longest_s": "longest_min", "idle_s": "idle_min"}
+"""Seconds in a request, minutes in the page."""
+
+
+def _rules(form: Mapping[str, str]) -> dict[str, object]:
+    """What the form says of how long sessions last, in seconds; what is no number is left for the request to refuse."""
+    said = {name: form.get(field, "").strip() for name, field in _RULES.items()}
+    return {name: int(text) * 60 if text.isdecimal() and len(text) < 9 else text for name, text in said.items()}
+
+
 class Pools:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
@@ -34,6 +44,7 @@ class Pools:
             Entry("GET", "/console/pools/{pool}", Right.SEE_POOLS, self.show),
             Entry("POST", "/console/pools/{pool}/change", Right.CHANGE_POOLS, self.change),
             Entry("POST", "/console/pools/{pool}/policy", Right.CHANGE_POOLS, self.policy),
+            Entry("POST", "/console/pools/{pool}/rules", Right.CHANGE_POOLS, self.rules),
             Entry("POST", "/console/pools/{pool}/grant", Right.CHANGE_POOLS, self.grant),
             Entry("POST", "/console/pools/{pool}/revoke", Right.CHANGE_POOLS, self.revoke),
             Entry("POST", "/console/pools/{pool}/assign", Right.CHANGE_POOLS, self.assign),
@@ -64,7 +75,8 @@ class Pools:
             if asked["kind"] != "persistent":
                 asked |= {"assignment": "", "at_sign_out": ""}  # the form's two fields are about a persistent one
             passes = policy_of(form, call.reader)
-            request = read(PoolRequest, asked | {"profile": profile, "policy": passes}, call.reader)
+            asked |= {"profile": profile, "policy": passes} | _rules(form)
+            request = read(PoolRequest, asked, call.reader, names=_RULES)
             pool = await self._services.pools.create(call.identity, request)
         except WrongForm as exc:
             return await self._new(call, call.typed(exc.wrong))
@@ -103,6 +115,9 @@ class Pools:
         return await self._change(
             call, lambda: PoolChange(policy=policy_of(call.form, call.reader)), did="policy-changed"
         )
+
+    async def rules(self, call: Call) -> Response:
+        return await self._change(call, lambda: read(PoolChange, _rules(call.form), call.reader, names=_RULES))
 
     async def _change(self, call: Call, asked: Callable[[], PoolChange], *, did: str = "pool-changed") -> Response:
         try:
