@@ -1,0 +1,127 @@
+"""A database that an older version filled is brought up to date when it is opened, and says what it said before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+
+from frazil.controller.store import Store, desktops, engine, entitlements, groups, migrate, people, pools, sessions
+from frazil.controller.store import tables as t
+from frazil.model.desktop import Power
+from frazil.model.policy import Policy
+from frazil.wire.hostlink import Profile
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+BEFORE_GROUPS = "0007"
+"""The last schema whose users were in no groups, and whose pools had neither kinds nor rules for sessions."""
+
+
+def _fill(tx: sa.Connection) -> None:
+    """As a controller of that version wrote: two people, one with a session, the other's over; a pool, two desktops.
+
+    The columns are named one by one: those that came later are left to the database, as an older version leaves them.
+    """
+    profile = Profile().model_dump(mode="json")
+    for id, name, role in (("u1", "ann", "administrator"), ("u2", "bob", "user"), ("u3", "eve", "user")):
+        said = {"id": id, "issuer": "local", "subject": name, "display_name": name, "role": role, "password_hash": "x"}
+        _add(tx, t.users, said, created_at=NOW)
+    _add(tx, t.hosts, {"id": "h1", "name": "here", "version": "1"}, capabilities={}, created_at=NOW)
+    image = {"id": "i1", "name": "debian", "os": "", "wanted": "present"}
+    _add(tx, t.images, image, version=1, attempt=1, created_at=NOW)
+    pool = {"id": "p1", "name": "desk", "label": "Desk", "image_id": "i1"}
+    numbers = {"spares": 1, "max_desktops": 5, "start_deadline_s": 60, "version": 3, "next_number": 3}
+    _add(tx, t.pools, pool, **numbers, profile=profile, deleting=False, created_at=NOW, changed_at=NOW)
+    _add(tx, t.entitlements, {"pool_id": "p1", "user_id": "u2"}, created_at=NOW)
+    numbers = {"epoch_generation": 1, "epoch_counter": 2, "attempt": 1, "measured_attempt": 1, "deadline_s": 60}
+    for number, user_id in ((1, "u2"), (2, None)):
+        desktop = {"id": f"d{number}", "name": f"desk-{number}", "pool_id": "p1", "image_id": "i1", "host_id": "h1"}
+        desktop |= {"power": "running", "announced": "ready"}
+        since = {"wanted_since": NOW, "created_at": NOW}
+        _add(tx, t.desktops, desktop, **numbers, **since, assigned_user_id=user_id, profile=profile, graceful=False)
+        disk = {"id": f"k{number}", "desktop_id": f"d{number}", "role": "system", "source": "image:i1"}
+        _add(tx, t.disks, disk, position=0, writable=True, exclusive=True, storage="local", host_id="h1")
+    for id, user_id, ended_at in (("s1", "u2", None), ("s0", "u3", NOW + timedelta(hours=1))):
+        session = {"id": id, "user_id": user_id, "pool_id": "p1", "desktop_id": "d1"}
+        _add(tx, t.sessions, session, connected=False, opened_at=NOW, ended_at=ended_at, disconnected_at=NOW)
+
+
+def _add(tx: sa.Connection, table: sa.Table, texts: Mapping[str, str], **values: object) -> None:
+    tx.execute(table.insert().values(**texts, **values))
+
+
+@pytest.fixture
+def older(store_url: str) -> str:
+    """The URL of a database of the older version, filled."""
+    engines = engine.make(store_url)
+    with engines.write.begin() as connection:
+        command.upgrade(migrate.config(connection), BEFORE_GROUPS)
+    with engines.write.begin() as connection:
+        _fill(connection)
+    engines.dispose()
+    return store_url
+
+
+def test_an_older_database_is_opened_and_says_what_it_said(older: str) -> None:
+    store = Store.open(older)
+    try:
+        assert store.read_now(lambda tx: compare_metadata(MigrationContext.configure(tx), t.metadata)) == []
+        ann, bob, eve = store.read_now(lambda tx: [people.by_name(tx, name) for name in ("ann", "bob", "eve")])
+        assert ann is not None
+        assert bob is not None
+        assert eve is not None
+        assert [user.role for user in (ann, bob, eve)] == ["administrator", "user", "user"]
+        pool = store.read_now(lambda tx: pools.find(tx, "desk"))
+        assert pool is not None
+        assert (pool.version, pool.policy, pool.profile) == (3, Policy(), Profile())
+        assert (pool.kind, pool.assignment, pool.at_sign_out) == ("floating", "first-use", "destroy")
+        assert (pool.grace_s, pool.longest_s, pool.idle_s) == (0, 0, 0)
+        first = store.read_now(lambda tx: desktops.find(tx, "desk-1"))
+        assert first is not None
+        assert (first.power, first.restart, first.assigned_user_id) == (Power.RUNNING, False, "u2")
+        (session,) = store.read_now(sessions.open_ones)
+        assert (session.id, session.user_id, session.desktop_id, session.warned_at) == ("s1", "u2", "d1", None)
+    finally:
+        store.close()
+
+
+def test_who_could_use_a_pool_still_can_and_a_group_may_be_added(older: str) -> None:
+    def may(tx: sa.Connection) -> list[str]:
+        return [id for id in ("u1", "u2", "u3") if entitlements.entitled(tx, pool_id="p1", user_id=id)]
+
+    def add_a_group(tx: sa.Connection) -> None:
+        groups.insert(tx, id="g1", name="class", label="Class", now=NOW)
+        groups.join(tx, group_id="g1", user_id="u3", source="local", now=NOW)
+        entitlements.grant_group(tx, pool_id="p1", group_id="g1", now=NOW)
+
+    store = Store.open(older)
+    try:
+        assert store.read_now(may) == ["u2"]
+        exempt = ["administrator"]
+        assert store.read_now(lambda tx: sessions.not_entitled(tx, exempt=exempt)) == []
+        store.write_now(add_a_group)
+        assert store.read_now(may) == ["u2", "u3"]
+    finally:
+        store.close()
+
+
+def test_an_upgrade_that_fails_leaves_the_older_database_as_it_was(older: str) -> None:
+    engines = engine.make(older)
+    with engines.write.begin() as connection:
+        # What the upgrade makes is there already, so that its last step fails.
+        made = Operations(MigrationContext.configure(connection))
+        made.add_column("sessions", sa.Column("warned_at", sa.Integer()))
+    with pytest.raises(Exception, match="warned_at"):
+        Store.open(older)
+    with engines.write.begin() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == BEFORE_GROUPS
+        assert "groups" not in sa.inspect(connection).get_table_names()
+        assert "kind" not in {column["name"] for column in sa.inspect(connection).get_columns("pools")}
+    engines.dispose()
