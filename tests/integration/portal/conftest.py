@@ -108,11 +108,11 @@ def new_user(furnished: Visitor, numbers: Iterator[int]) -> NewUser:
     return make
 
 
-async def make_pool(who: Visitor, name: str) -> str:
+async def make_pool(who: Visitor, name: str, **said: str) -> str:
     """The new pool's id. Its image is the one that is ready."""
     image = await ready_image(who)
     form = await who.get("/console/pools/new")
-    answer = await who.send(form, "/console/pools/new", name=name, image=image, spares="1", label=name)
+    answer = await who.send(form, "/console/pools/new", name=name, image=image, spares="1", label=name, **said)
     assert answer.status_code == 200, answer.text
     return answer.url.path.rpartition("/")[2]
 
