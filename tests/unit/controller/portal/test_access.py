@@ -141,6 +141,11 @@ async def test_the_console_shows_to_each_what_they_may_see(world: World, visitor
     assert ("Every host answers" in overview) == (Right.SEE_HOSTS in rights_of(role))
     pool = (await visitors.named(OF_ROLE[role]).get("/console/pools/desk")).text
     assert ('/delete"' in pool) == (Right.CHANGE_POOLS in rights_of(role))
+    assert "frazil pool show desk" in pool
+    assert ("frazil pool delete desk" in pool) == (Right.CHANGE_POOLS in rights_of(role))
+    user = (await visitors.named(OF_ROLE[role]).get(f"/console/users/{OF_ROLE['user']}")).text
+    for right, command in ((Right.SET_PASSWORDS, "passwd"), (Right.CHANGE_PEOPLE, "delete")):
+        assert (f"frazil user {command} {OF_ROLE['user']}" in user) == (right in rights_of(role)), command
 
 
 @pytest.mark.parametrize(("role", "offered"), [("user", True), ("auditor", False), ("administrator", False)])
