@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import gc
 import resource
 import socket
 from collections.abc import Callable
@@ -49,6 +50,7 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
     listening = listen(settings.listen)
     _raise_file_limit()
     _keep_large_buffers_untouched()
+    gc.freeze()  # What was imported stays; looking for garbage in it, again and again, would hold up all links.
     controller = ControllerSide(settings.internal_socket)
     reports = Reports(controller)
     refusals = RefusedLinks(controller)

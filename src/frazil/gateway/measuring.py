@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from itertools import islice
 
 import structlog
 
@@ -28,10 +30,11 @@ async def tell(controller: ControllerSide, sessions: LiveSessions, *, clock: Clo
             _log.debug("gateway.lines-untold", why=exc.what)
 
 
-def measured(sessions: LiveSessions, *, now_s: float) -> list[Lines]:
-    """All living sessions, in bodies of at most `LINES_MAX`; none when there is none."""
-    lines = [_line(session, now_s) for session in sessions]
-    return [Lines(lines=lines[start : start + LINES_MAX]) for start in range(0, len(lines), LINES_MAX)]
+def measured(sessions: LiveSessions, *, now_s: float) -> Iterator[Lines]:
+    """All living sessions, in bodies of at most `LINES_MAX`, made one by one; none when there is none."""
+    left = iter(sessions)
+    while some := [_line(session, now_s) for session in islice(left, LINES_MAX)]:
+        yield Lines(lines=some)
 
 
 def _line(session: LiveSession, now_s: float) -> Line:

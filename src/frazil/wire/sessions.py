@@ -25,7 +25,7 @@ from frazil.wire.policy import PolicyField
 TICKET_MAX_BYTES = 60
 """SPICE's password field ends here (128-byte RSA-OAEP-SHA1 block less its overhead and the NUL)."""
 
-LINES_MAX = 1000
+LINES_MAX = 100
 
 
 class Route(Message):
@@ -96,7 +96,7 @@ class Line(Message):
 
 
 class Lines(Message):
-    """At most `LINES_MAX`, so that it stays far below the limit of a body."""
+    """At most `LINES_MAX`: whoever makes or reads a body lets everything else wait meanwhile, a millisecond here."""
 
     lines: list[Line]
 

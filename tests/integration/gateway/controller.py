@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from frazil.controller.internal import KEEP_ALIVE_S
 from frazil.model.policy import Policy
 from frazil.wire.hostlink import EpochField
 from frazil.wire.policy import PolicyField
@@ -27,6 +28,15 @@ from frazil.wire.sessions import Route as SessionRoute
 REPOSITORY = Path(__file__).parents[3]
 STATIC = REPOSITORY / "src/frazil/controller/portal/static"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+
+
+async def _next(lines: asyncio.Queue[str | None]) -> str | None:
+    """A blank line while nothing is said, as the controller keeps its stream alive; None at its end."""
+    try:
+        async with asyncio.timeout(KEEP_ALIVE_S):
+            return await lines.get()
+    except TimeoutError:
+        return ""
 
 
 class _Server(uvicorn.Server):
@@ -169,7 +179,7 @@ class FakeController:
             self.listening.set()
             try:
                 yield "\n"
-                while line := await queue.get():
+                while (line := await _next(queue)) is not None:
                     yield line + "\n"
             finally:
                 self._streams.discard(queue)

@@ -10,7 +10,7 @@ from tests.unit.gateway.test_sessions import Recorder
 
 
 def test_nothing_is_told_of_nobody() -> None:
-    assert measured(LiveSessions(), now_s=5.0) == []
+    assert list(measured(LiveSessions(), now_s=5.0)) == []
 
 
 def test_each_session_is_told_once_and_no_body_is_too_large() -> None:
