@@ -152,7 +152,7 @@ class Brush:
 
 @record
 class Mask:
-    """A picture of one bit a pixel says what is drawn; `position` is the mask's pixel at the box's upper left corner."""
+    """One bit a pixel says what is drawn. `position` is the mask's pixel at the box's upper left corner."""
 
     flags: U8
     position: Point
@@ -405,9 +405,7 @@ class DrawComposite:
     source_transform: Annotated[
         Transform | None, Flagged("flags", CompositeFlags.HAS_SRC_TRANSFORM, kind_of(Transform))
     ]
-    mask_transform: Annotated[
-        Transform | None, Flagged("flags", CompositeFlags.HAS_MASK_TRANSFORM, kind_of(Transform))
-    ]
+    mask_transform: Annotated[Transform | None, Flagged("flags", CompositeFlags.HAS_MASK_TRANSFORM, kind_of(Transform))]
     source_origin: Point16
     mask_origin: Point16
 

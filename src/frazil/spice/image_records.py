@@ -1,7 +1,7 @@
 """Pictures in messages of the display channel (spice-common `spice.proto`, `Image` and what is in it).
 
-An image stands at an offset: a descriptor, and behind it what the type says. The pixels themselves are left as they are;
-`frazil.spice.pictures` makes arrays of them.
+An image stands at an offset: a descriptor, and behind it what the type says. The pixels themselves are left as they
+are; `frazil.spice.pictures` makes arrays of them.
 """
 
 from __future__ import annotations
@@ -82,9 +82,7 @@ class Palette:
     colors: Annotated[tuple[int, ...], CountedArray(Number("H"), Number("I"))]
 
 
-_PALETTE = Flagged(
-    "flags", BitmapFlags.PAL_FROM_CACHE, Number("Q"), when_clear=AtOffset(kind_of(Palette))
-)
+_PALETTE = Flagged("flags", BitmapFlags.PAL_FROM_CACHE, Number("Q"), when_clear=AtOffset(kind_of(Palette)))
 """A cached palette's id, or an offset to a palette or to none."""
 
 

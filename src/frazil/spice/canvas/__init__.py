@@ -1,0 +1,1 @@
+"""Surfaces, and all that the display channel draws on them."""

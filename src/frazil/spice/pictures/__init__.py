@@ -1,0 +1,1 @@
+"""Pictures of the display channel: from a message's bytes to pixels."""
