@@ -281,4 +281,4 @@ def test_numbers_are_those_of_the_headers() -> None:
     assert (MainServer.AGENT_CONNECTED_TOKENS, MainServer.MIGRATE_DST_SEAMLESS_NACK) == (115, 118)
     assert (DisplayServer.INVAL_ALL_PALETTES, DisplayServer.STREAM_DESTROY_ALL) == (108, 126)
     assert (DisplayServer.DRAW_ALPHA_BLEND, DisplayServer.DRAW_COMPOSITE, DisplayServer.GL_DRAW) == (313, 318, 321)
-    assert CursorServer.INVAL_ALL == 108
+    assert (CursorServer.INVAL_ONE, CursorServer.INVAL_ALL) == (107, 108)

@@ -1,0 +1,117 @@
+"""The same drawings by spice-server itself and by our canvas, which hears of them over a link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from frazil.spice.canvas.surface import Surface
+from frazil.spice.display_channel import SurfaceCreate, SurfaceFormat
+from frazil.spice.draw_records import (
+    NO_CLIP,
+    NO_MASK,
+    Brush,
+    BrushType,
+    DisplayBase,
+    DrawCopy,
+    DrawFill,
+    Rop,
+    ScaleMode,
+)
+from frazil.spice.geometry_records import Rect
+from frazil.spice.image_records import BitmapFormat, Image
+from tests.harness.drawings import Artist
+from tests.harness.qxl_card import Card, CardSettings, qxl_card
+from tests.harness.spice_recorder import Recorder, recording
+
+MEANT = {
+    SurfaceFormat.XRGB32: 0x00FFFFFF,
+    SurfaceFormat.ARGB32: 0xFFFFFFFF,
+    SurfaceFormat.RGB555: 0x7FFF,
+    SurfaceFormat.RGB565: 0xFFFF,
+}
+"""Which bits of a pixel mean something."""
+PIXEL = Rect(left=0, top=0, right=1, bottom=1)
+
+
+class Twice:
+    """A card, and the recorder that follows it."""
+
+    def __init__(self, card: Card, recorder: Recorder, settings: CardSettings) -> None:
+        self._card = card
+        self.recorder = recorder
+        self._settings = settings
+        self._count = 0
+
+    @property
+    def ours(self) -> Surface:
+        """Our primary surface."""
+        surface = self.recorder.canvas.primary
+        assert surface is not None
+        return surface
+
+    def draw(self, *records: object) -> npt.NDArray[Any]:
+        """Draw, wait until it is drawn here too, and return what the server has made of it.
+
+        A pixel in the corner is coloured last: a drawing that has no effect is never sent, that pixel always is.
+        """
+        self._count += 1
+        mark = 0x100 | self._count & 0xFF
+        self._card.draw(*records, fill(PIXEL, mark))
+        theirs = self._card.screen()
+        self.recorder.take_until(mark)
+        return theirs
+
+    def differing(self, theirs: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Where our pixels are others than the server's, in bits that mean something."""
+        meant = theirs.dtype.type(MEANT[self._settings.format])
+        return np.asarray((self.ours.raw ^ theirs) & meant != 0)
+
+    def point(self, *how: Any) -> None:
+        self._card.point(*how)
+
+    def make_surfaces(self, artist: Artist) -> None:
+        """Two more surfaces with pictures on them, which `artist` may draw from."""
+        alpha = SurfaceFormat.ARGB32 if self._settings.format is SurfaceFormat.XRGB32 else self._settings.format
+        for number, form, width, height in ((1, self._settings.format, 120, 100), (2, alpha, 256, 192)):
+            made = SurfaceCreate(surface_id=number, width=width, height=height, format=form, flags=0)
+            picture = artist.picture(width, height, form=BitmapFormat.RGBA if number == 2 else BitmapFormat.BIT32)
+            self.draw(made, put(picture, surface=number))
+            artist.surfaces[number] = (width, height)
+
+
+def fill(box: Rect, color: int) -> DrawFill:
+    """A plain box."""
+    return DrawFill(
+        base=DisplayBase(surface_id=0, box=box, clip=NO_CLIP),
+        brush=Brush(type=BrushType.SOLID, content=color),
+        rop=Rop.OP_PUT,
+        mask=NO_MASK,
+    )
+
+
+def put(image: Image, *, left: int = 0, top: int = 0, surface: int = 0) -> DrawCopy:
+    """A picture as it is."""
+    part = Rect(left=0, top=0, right=image.width, bottom=image.height)
+    box = Rect(left=left, top=top, right=left + image.width, bottom=top + image.height)
+    return DrawCopy(
+        base=DisplayBase(surface_id=surface, box=box, clip=NO_CLIP),
+        source=image,
+        source_area=part,
+        rop=Rop.OP_PUT,
+        scale_mode=ScaleMode.NEAREST,
+        mask=NO_MASK,
+    )
+
+
+@contextmanager
+def drawn_twice(settings: CardSettings) -> Iterator[Twice]:
+    """Start a server with a card, and follow it."""
+    with qxl_card(settings) as card, recording(card.port) as recorder:
+        twice = Twice(card, recorder, settings)
+        twice.draw()
+        yield twice

@@ -1,0 +1,133 @@
+"""Every drawing and every coder of the display channel, against what the real spice-server makes of the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from frazil.spice.display_channel import DisplayServer, SurfaceDestroy, SurfaceFormat
+from frazil.spice.draw_records import ScaleMode, StringFlags
+from frazil.spice.image_records import BitmapFormat, ImageCompression, ImageFlags, ImageType
+from tests.harness.drawings import Artist
+from tests.harness.drawn_twice import Twice, drawn_twice, put
+from tests.harness.qxl_card import ALWAYS, CardSettings
+
+WIDTH, HEIGHT = 256, 192
+TIMES = 25
+DRAWINGS: dict[str, Callable[[Artist], Any]] = {
+    "fill": lambda artist: artist.fill(),
+    "copy": lambda artist: artist.copy(),
+    "copy scaled": lambda artist: artist.copy(scaled=True),
+    "copy scaled smoothly": lambda artist: artist.copy(scaled=True, mode=ScaleMode.INTERPOLATE),
+    "blend": lambda artist: artist.blend(),
+    "opaque": lambda artist: artist.opaque(),
+    "opaque scaled": lambda artist: artist.opaque(scaled=True),
+    "rop3": lambda artist: artist.rop3(),
+    "black, white and inverse": lambda artist: artist.plain(),
+    "copy bits": lambda artist: artist.copy_bits(),
+    "transparent": lambda artist: artist.transparent(),
+    "transparent scaled": lambda artist: artist.transparent(scaled=True),
+    "alpha blend": lambda artist: artist.alpha_blend(),
+    "alpha blend scaled": lambda artist: artist.alpha_blend(scaled=True),
+    "lines": lambda artist: artist.stroke(),
+    "curves": lambda artist: artist.stroke(curved=True),
+    "text": lambda artist: artist.text(),
+    "grey text": lambda artist: artist.text(StringFlags.RASTER_A4),
+    "composite": lambda artist: artist.composite(),
+    "composite transformed": lambda artist: artist.composite(transform=True),
+    "composite transformed smoothly": lambda artist: artist.composite(transform=True, smooth=True),
+}
+SURFACES = (SurfaceFormat.XRGB32, SurfaceFormat.ARGB32, SurfaceFormat.RGB555)
+FORMATS = (
+    BitmapFormat.BIT1_BE,
+    BitmapFormat.BIT4_BE,
+    BitmapFormat.BIT8,
+    BitmapFormat.BIT16,
+    BitmapFormat.BIT24,
+    BitmapFormat.BIT32,
+    BitmapFormat.RGBA,
+)
+
+
+@pytest.mark.parametrize("drawing", DRAWINGS)
+@pytest.mark.parametrize(
+    "form", [SurfaceFormat.XRGB32, SurfaceFormat.ARGB32, SurfaceFormat.RGB555], ids=lambda f: f.name
+)
+def test_each_drawing_is_the_servers_own(drawing: str, form: SurfaceFormat) -> None:
+    if form is SurfaceFormat.RGB555 and drawing.startswith(("text", "grey", "composite", "alpha")):
+        pytest.skip("blending is of 32 bits: no driver of 16 bits asks for it")
+    artist = Artist(sum(map(ord, drawing)), WIDTH, HEIGHT)
+    with drawn_twice(CardSettings(width=WIDTH, height=HEIGHT, format=form)) as twice:
+        twice.make_surfaces(artist)
+        twice.draw(put(artist.picture(WIDTH, HEIGHT)))
+        for number in range(TIMES):
+            record = DRAWINGS[drawing](artist)
+            differing = twice.differing(twice.draw(record))
+            assert not differing.any(), f"drawing {number}: {differing.sum()} pixels: {record}"
+        twice.draw(SurfaceDestroy(surface_id=1), SurfaceDestroy(surface_id=2))
+        assert list(twice.recorder.canvas.surfaces) == [0]
+
+
+def pictures(twice: Twice, artist: Artist, *, width_step: int = 32) -> None:
+    """Each format twice as it is, and twice more from the cache."""
+    for form in FORMATS:
+        kept = artist.picture(width_step * 3, 70, form=form, flags=ImageFlags.CACHE_ME)
+        for image in (artist.picture(width_step * 4, 90, form=form), kept, kept):
+            record = put(image, left=artist.random.randrange(64), top=artist.random.randrange(64))
+            differing = twice.differing(twice.draw(record))
+            assert not differing.any(), f"{form.name}: {differing.sum()} pixels"
+
+
+@pytest.mark.parametrize(
+    ("compression", "kinds"),
+    [
+        (ImageCompression.OFF, {ImageType.BITMAP}),
+        (ImageCompression.LZ, {ImageType.LZ_RGB, ImageType.LZ_PLT}),
+        (ImageCompression.GLZ, {ImageType.GLZ_RGB, ImageType.LZ_PLT}),
+        (ImageCompression.QUIC, {ImageType.QUIC, ImageType.BITMAP}),
+        (ImageCompression.LZ4, {ImageType.LZ4}),
+    ],
+    ids=lambda value: value.name if isinstance(value, ImageCompression) else "",
+)
+def test_each_coder_gives_the_servers_own_pixels(compression: ImageCompression, kinds: set[ImageType]) -> None:
+    artist = Artist(int(compression), WIDTH, HEIGHT)
+    settings = CardSettings(width=WIDTH, height=HEIGHT, compression=compression)
+    with drawn_twice(settings) as twice:
+        pictures(twice, artist)
+        used = twice.recorder.canvas.pictures.used
+        assert kinds | {ImageType.FROM_CACHE} <= set(used), used
+
+
+def test_deflated_glz_refers_to_what_came_before() -> None:
+    artist = Artist(11, WIDTH, HEIGHT)
+    settings = CardSettings(width=WIDTH, height=HEIGHT, compression=ImageCompression.GLZ, zlib=ALWAYS, jpeg=ALWAYS)
+    with drawn_twice(settings) as twice:
+        pictures(twice, artist)
+        used = twice.recorder.canvas.pictures.used
+        assert {ImageType.ZLIB_GLZ_RGB, ImageType.FROM_CACHE_LOSSLESS} <= set(used), used
+
+
+def test_lossy_pictures_are_near_and_are_replaced_by_exact_ones() -> None:
+    """The server codes smooth pictures as JPEG; before another drawing reads one, it sends it again without loss."""
+    artist = Artist(12, WIDTH, HEIGHT)
+    settings = CardSettings(width=WIDTH, height=HEIGHT, compression=ImageCompression.QUIC, zlib=ALWAYS, jpeg=ALWAYS)
+    with drawn_twice(settings) as twice:
+        for form in (BitmapFormat.BIT32, BitmapFormat.RGBA):
+            theirs = twice.draw(put(artist.smooth(form), left=20, top=30))
+            error = np.abs(channels(theirs) - channels(twice.ours.raw)).max()
+            assert error <= 24, f"{form.name}: off by {error}"
+        used = twice.recorder.canvas.pictures.used
+        assert used[ImageType.JPEG]
+        assert used[ImageType.JPEG_ALPHA]
+        theirs = twice.draw(artist.copy_bits())
+        assert twice.recorder.canvas.drawn[DisplayServer.COPY_BITS] == 1
+        error = np.abs(channels(theirs) - channels(twice.ours.raw)).max()
+        assert error <= 24, f"after a copy: off by {error}"
+
+
+def channels(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Blue, green and red as signed numbers."""
+    return np.ascontiguousarray(pixels).view(np.uint8).reshape(HEIGHT, WIDTH, 4)[:, :, :3].astype(np.int16)
