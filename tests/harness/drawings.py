@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -61,6 +61,9 @@ TRUE_ROP3S = tuple(
 )
 """Those that depend on all three inputs: for the others spice-server ends itself, drivers send them in other ways."""
 PALETTE_SIZES = {1: 2, 4: 16, 8: 256}
+
+
+Plain: TypeAlias = DrawBlackness | DrawWhiteness | DrawInvers
 
 
 class Artist:
@@ -151,10 +154,10 @@ class Artist:
         )
         return Image(id=self.number(), type=ImageType.BITMAP, flags=flags, width=width, height=height, content=bitmap)
 
-    def smooth(self, form: BitmapFormat) -> Image:
+    def smooth(self, form: BitmapFormat, width: int = 128, height: int = 96) -> Image:
         """A picture without edges, as a photograph has parts."""
-        x, y = np.meshgrid(np.arange(128), np.arange(96))
-        alpha = np.where(x < 64, 255, 255 - y) if form is BitmapFormat.RGBA else np.zeros_like(x)
+        x, y = np.meshgrid(np.arange(width), np.arange(height))
+        alpha = np.where(x < width // 2, 255, 255 - y) if form is BitmapFormat.RGBA else np.zeros_like(x)
         colors = [
             128 + 100 * np.sin(x / 17) * np.cos(y / 23),
             128 + 90 * np.sin(x / 29 + y / 31),
@@ -164,9 +167,15 @@ class Artist:
             colors = [color * alpha / 255 for color in colors]
         data = np.stack([*colors, alpha], axis=2).astype(np.uint8).tobytes()
         bitmap = Bitmap(
-            format=form, flags=BitmapFlags.TOP_DOWN, width=128, height=96, stride=512, palette=None, data=data
+            format=form,
+            flags=BitmapFlags.TOP_DOWN,
+            width=width,
+            height=height,
+            stride=4 * width,
+            palette=None,
+            data=data,
         )
-        return Image(id=self.number(), type=ImageType.BITMAP, flags=0, width=128, height=96, content=bitmap)
+        return Image(id=self.number(), type=ImageType.BITMAP, flags=0, width=width, height=height, content=bitmap)
 
     def source(self, width: int = 0, height: int = 0, **how: Any) -> Image:
         """A picture, or now and then another surface that is large enough."""
@@ -278,10 +287,10 @@ class Artist:
             mask=self.mask(box),
         )
 
-    def plain(self) -> DrawBlackness | DrawWhiteness | DrawInvers:
+    def plain(self, kind: type[Plain] | None = None) -> Plain:
         base = self.base()
-        kind = self.random.choice((DrawBlackness, DrawWhiteness, DrawInvers, DrawInvers))
-        return kind(base=base, mask=self.mask(base.box))
+        chosen = kind or self.random.choice((DrawBlackness, DrawWhiteness, DrawInvers, DrawInvers))
+        return chosen(base=base, mask=self.mask(base.box))
 
     def copy_bits(self) -> CopyBits:
         base = self.base()
@@ -351,7 +360,7 @@ class Artist:
             StringFlags.RASTER_A8: (GlyphA8, 8),
         }
         kind, bits = kinds[depth]
-        x, y = self.random.randint(0, self.width - 90), self.random.randint(20, self.height - 20)
+        x, y = self.random.randint(0, max(0, self.width - 90)), self.random.randint(20, self.height - 20)
         glyphs: list[GlyphA1 | GlyphA4 | GlyphA8] = []
         for index in range(self.random.randint(1, 6)):
             width, height = self.random.randint(1, 14), self.random.randint(1, 14)

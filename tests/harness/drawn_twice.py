@@ -74,14 +74,15 @@ class Twice:
     def point(self, *how: Any) -> None:
         self._card.point(*how)
 
-    def make_surfaces(self, artist: Artist) -> None:
+    def make_surfaces(self, artist: Artist, *, width: int = 256, height: int = 192) -> None:
         """Two more surfaces with pictures on them, which `artist` may draw from."""
         alpha = SurfaceFormat.ARGB32 if self._settings.format is SurfaceFormat.XRGB32 else self._settings.format
-        for number, form, width, height in ((1, self._settings.format, 120, 100), (2, alpha, 256, 192)):
-            made = SurfaceCreate(surface_id=number, width=width, height=height, format=form, flags=0)
-            picture = artist.picture(width, height, form=BitmapFormat.RGBA if number == 2 else BitmapFormat.BIT32)
+        form = self._settings.format
+        for number, kind, wide, high in ((1, form, width // 2, height // 2), (2, alpha, width, height)):
+            made = SurfaceCreate(surface_id=number, width=wide, height=high, format=kind, flags=0)
+            picture = artist.picture(wide, high, form=BitmapFormat.RGBA if number == 2 else BitmapFormat.BIT32)
             self.draw(made, put(picture, surface=number))
-            artist.surfaces[number] = (width, height)
+            artist.surfaces[number] = (wide, high)
 
 
 def fill(box: Rect, color: int) -> DrawFill:

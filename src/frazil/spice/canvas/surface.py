@@ -104,9 +104,10 @@ def argb(raw: Raw, form: SurfaceFormat) -> Pixels:
         case SurfaceFormat.RGB565:
             wide = raw.astype(np.uint32)
             red, green, blue = wide >> np.uint32(11), wide >> np.uint32(5) & np.uint32(63), wide & np.uint32(31)
-            red, blue = (five << np.uint32(3) | five >> np.uint32(2) for five in (red, blue))
-            green = green << np.uint32(2) | green >> np.uint32(4)
-            return red << np.uint32(16) | green << np.uint32(8) | blue
+            made = (green << np.uint32(2) | green >> np.uint32(4)) << np.uint32(8)
+            for five, shift in ((red, 16), (blue, 0)):
+                made |= (five << np.uint32(3) | five >> np.uint32(2)) << np.uint32(shift)
+            return made
         case SurfaceFormat.A8:
             return raw.astype(np.uint32) << np.uint32(24)
         case SurfaceFormat.A1:
