@@ -163,8 +163,8 @@ def shape_of(cursor: CursorShape) -> Shape:
         colors = np.where(white, _WHITE, np.uint32(0)).astype(np.uint32)
     else:
         colors = _colors(data, kind, width, height)
-        hidden = np.unpackbits(np.frombuffer(data.view((width * height + 7) // 8), np.uint8), count=width * height)
-        hidden = hidden.astype(np.bool_).reshape(height, width)
+        size = (width * height + 7) // 8  # its lines begin within bytes
+        hidden = _bits(data.view(size), size, width * height).reshape(height, width)
     inverted = hidden & (colors == _WHITE)
     return Shape(Picture(np.where(hidden, np.uint32(0), colors | _OPAQUE), alpha=True), inverted, *_hot(cursor))
 

@@ -23,8 +23,10 @@ from frazil.spice.geometry_records import PointFix
 Spot: TypeAlias = tuple[int, int]
 Spots: TypeAlias = npt.NDArray[np.int64]
 
-POINTS_MAX = 1 << 20
-"""Of one stroke, curves included. A hostile curve has no end of halves."""
+POINTS_MAX = 1 << 18
+"""Of one stroke, curves included."""
+CURVE_POINTS_MAX = 1 << 12
+"""Of one curve: more than it takes over the largest picture. A hostile one has no end of halves."""
 STEPS_MAX = 1 << 25
 """Pixels that one stroke's lines are followed for, seen or not by the clip."""
 _Y_MAJOR, _Y_DECREASING, _X_DECREASING = 1, 2, 4
@@ -43,26 +45,32 @@ def figures(path: Path) -> list[list[Spot]]:
     """The path's lines in whole pixels: one list of corners for each figure."""
     made: list[list[Spot]] = []
     corners: list[Spot] = []
-    total = 0
+    left = POINTS_MAX
+
+    def add(spots: list[Spot]) -> None:
+        nonlocal left
+        left -= len(spots)
+        if left < 0:
+            raise RemoteProtocolError(f"A path has more than {POINTS_MAX} points.")
+        corners.extend(spots)
+
     for segment in path.segments:
         points = list(segment.points)
         if segment.flags & PathFlags.BEGIN:
             made.append(corners)
-            corners = [_rounded(point) for point in points[:1]]
+            corners = []
+            add([_rounded(point) for point in points[:1]])
             points = points[1:]
         if segment.flags & PathFlags.BEZIER:
             for at in range(0, len(points) - 2, 3):
                 if not corners:
                     raise RemoteProtocolError("A path begins with a curve from nowhere.")
-                corners += _curve(corners[-1], points[at : at + 3], POINTS_MAX - total)
+                add(_curve(corners[-1], points[at : at + 3]))
         else:
-            corners += [_rounded(point) for point in points]
-        total += len(points) + len(corners)
-        if total > POINTS_MAX:
-            raise RemoteProtocolError(f"A path has more than {POINTS_MAX} points.")
+            add([_rounded(point) for point in points])
         if segment.flags & PathFlags.END:
-            if segment.flags & PathFlags.CLOSE and corners:
-                corners.append(corners[0])
+            if segment.flags & PathFlags.CLOSE:
+                add(corners[:1])
             made.append(corners)
             corners = []
     made.append(corners)
@@ -86,7 +94,7 @@ def lines_of(corners: list[Spot], attributes: LineAttributes, area: Area) -> Ite
 
 
 def follow(strokes: Iterable[list[Spot]], attributes: LineAttributes, area: Area) -> Iterator[tuple[Spots, Spots]]:
-    """`lines_of` all figures. Raises RemoteProtocolError for more than anybody would draw."""
+    """`lines_of` all figures. Raises RemoteProtocolError for more pixels than anybody would draw."""
     followed = 0
     for corners in strokes:
         for columns, rows in lines_of(corners, attributes, area):
@@ -159,7 +167,7 @@ def _rounded(point: PointFix) -> Spot:
     return _pixels(point.x), _pixels(point.y)
 
 
-def _curve(start: Spot, points: list[PointFix], most: int) -> list[Spot]:
+def _curve(start: Spot, points: list[PointFix]) -> list[Spot]:
     """Corners of a cubic curve, without its beginning."""
     begin = (start[0] << 4, start[1] << 4)
     first, second, end = ((point.x, point.y) for point in points)
@@ -171,8 +179,8 @@ def _curve(start: Spot, points: list[PointFix], most: int) -> list[Spot]:
             made.append((_pixels(curve[3][0]), _pixels(curve[3][1])))
         else:
             todo += reversed(_halves(curve))
-        if len(made) + len(todo) > most:
-            raise RemoteProtocolError(f"A path has more than {POINTS_MAX} points.")
+        if len(made) + len(todo) > CURVE_POINTS_MAX:
+            raise RemoteProtocolError(f"A curve takes more than {CURVE_POINTS_MAX} lines.")
     return made
 
 

@@ -40,12 +40,12 @@ def words(bits: str) -> bytes:
 def coded(family: Family, code: int, number: int) -> str:
     """A number's code word, made from the rule and not from the decoder's tables."""
     bits = family.bits
-    prefix = min(26 - bits, 2 ** (bits - code) - 1)
+    prefix = min(26 - bits, (1 << bits - code) - 1)
     if number < prefix << code:
         low = f"{number & (1 << code) - 1:0{code}b}" if code else ""
         return "0" * (number >> code) + "1" + low
     rest = number - (prefix << code)
-    length = (2**bits - (prefix << code) - 1).bit_length()
+    length = ((1 << bits) - (prefix << code) - 1).bit_length()
     return "0" * prefix + (f"{rest:0{length}b}" if length else "")
 
 
