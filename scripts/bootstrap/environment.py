@@ -1,6 +1,7 @@
 """The virtual environment in .venv, made from a lock file in which every package is pinned by its hash.
 
-Its stamp names the hashes of the lock files that it holds; it is made anew only when they changed.
+Its stamp names the hashes of the lock files that it holds; it is made anew only when they changed. Frazil itself is
+installed again when its own compiled part did.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def make(root: Path, *, lock: Path, board: Board) -> None:
         "build": digest(build),
         "run": digest(root / "requirements.lock"),
     }
-    wanted = {**base, "project": digest(root / "pyproject.toml")}
+    compiled = sorted((root / "src").rglob("*.c")) + sorted((root / "scripts").glob("compile_*.py"))
+    wanted = {**base, "project": digest(root / "pyproject.toml", *compiled)}
     if lock.name != "requirements.lock":
         wanted["dev"] = digest(lock)
     if all(held.get(key) == value for key, value in wanted.items()):

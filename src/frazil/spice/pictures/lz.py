@@ -18,6 +18,7 @@ from frazil.model.errors import RemoteProtocolError
 from frazil.spice.cursor import Cursor
 from frazil.spice.fields import Buffer
 from frazil.spice.image_records import BitmapFormat
+from frazil.spice.pictures import coders
 from frazil.spice.pictures.bitmap import line_buffer, look_up, unpack_indexes
 from frazil.spice.pictures.matches import copy_back
 from frazil.spice.pictures.picture import Picture, Pixels, check_size, from_alpha, from_bgr, from_rgb555, with_alpha
@@ -121,7 +122,7 @@ def decode_lz(data: Buffer, colors: Sequence[int] | None = None) -> Picture:
     return Picture(pixels if header.top_down else pixels[::-1], alpha=header.type is LzType.RGBA)
 
 
-def decode_alpha(data: Buffer) -> tuple[LzHeader, bytearray]:
+def decode_alpha(data: Buffer) -> tuple[LzHeader, bytes | bytearray]:
     """The alpha of a JPEG picture: a byte a pixel, lines as they were coded."""
     cursor = Cursor(data)
     header = read_header(cursor)
@@ -141,8 +142,18 @@ def _palette_pixels(cursor: Cursor, header: LzHeader, colors: Sequence[int] | No
     return look_up(indexes, colors)
 
 
-def unpack(cursor: Cursor, count: int, *, unit: int) -> bytearray:
+def unpack(cursor: Cursor, count: int, *, unit: int) -> bytes | bytearray:
     """`count` units of `unit` bytes. Raises RemoteProtocolError for references to nowhere, and for too many units."""
+    if not coders.AVAILABLE:
+        return unpack_plainly(cursor, count, unit=unit)
+    start = cursor.position
+    made, read = coders.lz(cursor.view(cursor.remaining), count * unit, unit)
+    cursor.seek(start + read)
+    return made
+
+
+def unpack_plainly(cursor: Cursor, count: int, *, unit: int) -> bytearray:
+    """The readable twin of what the compiled module does."""
     data = cursor.view(cursor.remaining)
     limit = count * unit
     fewest = _FEWEST[unit]

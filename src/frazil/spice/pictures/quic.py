@@ -7,7 +7,7 @@ would have cost. The model learns from all pixels at first, then from some, chos
 Where the line above has two equal pixels and this one had two, a run follows: how often the pixel is repeated.
 
 Colours are coded together, as one group that shares runs and the choice of pixels to learn from; an alpha plane is a
-group of its own. This is the readable decoder; `frazil.spice.pictures.coders` has a fast one that does the same.
+group of its own. This is the readable decoder; `_coders.c` has a fast one that does the same.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from frazil.model.errors import RemoteProtocolError
 from frazil.spice.fields import Buffer
+from frazil.spice.pictures import coders
 from frazil.spice.pictures.picture import Picture, check_size, from_rgb555
 
 MAGIC = b"QUIC"
@@ -43,6 +46,10 @@ CHANCE = bytes.fromhex(
     "3515310f2f09003a252d1e0d092d3f15"
 )
 """The random numbers; of each only the lowest six bits are ever used."""
+
+
+Planes: TypeAlias = npt.NDArray[np.uint8]
+"""Height × planes × width values: red, green, blue (of 5 bits in RGB16) and alpha; or gray alone."""
 
 
 class QuicType(IntEnum):
@@ -294,8 +301,8 @@ def read_header(data: Buffer) -> tuple[QuicType, int, int]:
     return kind, width, height
 
 
-def decode_planes(data: Buffer) -> tuple[QuicType, np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]]:
-    """The type, and height × planes × width values: red, green, blue (of 5 bits in RGB16) and alpha; or gray."""
+def decode_planes(data: Buffer) -> tuple[QuicType, Planes]:
+    """The type, and the planes' values."""
     kind, width, height = read_header(data)
     bits = Bits(data[HEADER_BYTES:])
     family = FAMILY_5 if kind is QuicType.RGB16 else FAMILY_8
@@ -309,13 +316,22 @@ def decode_planes(data: Buffer) -> tuple[QuicType, np.ndarray[tuple[int, int, in
     return kind, np.stack(lines)
 
 
+def decode_planes_compiled(data: Buffer) -> tuple[QuicType, Planes]:
+    """The same by the compiled module, which must be there."""
+    kind, width, height = read_header(data)
+    depth = FAMILY_5.bits if kind is QuicType.RGB16 else FAMILY_8.bits
+    colors, alpha = 1 if kind is QuicType.GRAY else 3, kind is QuicType.RGBA
+    made = coders.quic(data[HEADER_BYTES:], CHANCE, depth=depth, colors=colors, alpha=alpha, width=width, height=height)
+    return kind, np.frombuffer(made, np.uint8).reshape(height, colors + alpha, width)
+
+
 def decode_quic(data: Buffer) -> Picture:
     """Any QUIC picture; the uppermost line is always coded first."""
-    kind, planes = decode_planes(data)
+    kind, planes = decode_planes_compiled(data) if coders.AVAILABLE else decode_planes(data)
     return picture_of(kind, planes)
 
 
-def picture_of(kind: QuicType, planes: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]) -> Picture:
+def picture_of(kind: QuicType, planes: Planes) -> Picture:
     """Pixels of the planes that a decoder made."""
     if kind is QuicType.GRAY:
         gray = planes[:, 0].astype(np.uint32)
