@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from frazil.spice.canvas.pointer import Pointer
 from frazil.spice.canvas.surface import Surface
+from frazil.spice.channels import ChannelType
+from frazil.spice.cursor_channel import CursorServer, CursorShape
 from frazil.spice.display_channel import SurfaceCreate, SurfaceFormat
 from frazil.spice.draw_records import (
     NO_CLIP,
@@ -71,8 +74,12 @@ class Twice:
         meant = theirs.dtype.type(MEANT[self._settings.format])
         return np.asarray((self.ours.raw ^ theirs) & meant != 0)
 
-    def point(self, *how: Any) -> None:
-        self._card.point(*how)
+    def point(self, x: int, y: int, shape: CursorShape) -> Pointer:
+        """Give the pointer a shape and a place, and return ours when it has them."""
+        self._card.point(x, y, shape)
+        while self.recorder.take(ChannelType.CURSOR)[0] != CursorServer.SET:
+            pass
+        return self.recorder.pointer
 
     def make_surfaces(self, artist: Artist, *, width: int = 256, height: int = 192) -> None:
         """Two more surfaces with pictures on them, which `artist` may draw from."""

@@ -18,6 +18,7 @@ from frazil.spice import link
 from frazil.spice.auth import encrypt_password
 from frazil.spice.base_messages import BaseClient, BaseServer
 from frazil.spice.canvas.canvas import Canvas
+from frazil.spice.canvas.pointer import Pointer
 from frazil.spice.capabilities import CommonCap, words_of
 from frazil.spice.channels import ChannelType
 from frazil.spice.display_channel import (
@@ -105,6 +106,7 @@ class Recorder:
 
     def __init__(self, port: int, *, compression: ImageCompression | None, caps: tuple[int, ...]) -> None:
         self.canvas = Canvas(SessionPictures.of_sizes(cache_pixels=CACHE_PIXELS, window_pixels=WINDOW_PIXELS))
+        self.pointer = Pointer()
         self.stream = bytearray()
         self._come: queue.Queue[tuple[ChannelType, int, bytes] | None] = queue.Queue()
         self._main = _Link(port, ChannelType.MAIN, connection_id=0, caps=())
@@ -123,8 +125,6 @@ class Recorder:
             glz_window_pixels=WINDOW_PIXELS,
         )
         self._display.send(DisplayClient.INIT, encode(begin))
-        self.pointed: list[tuple[int, bytes]] = []
-        """What the cursor channel said."""
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
 
@@ -152,20 +152,20 @@ class Recorder:
         except (EOFError, OSError):
             self._come.put(None)
 
-    def take(self) -> tuple[int, bytes]:
-        """The next message of the display channel, once it is drawn."""
+    def take(self, channel: ChannelType = ChannelType.DISPLAY) -> tuple[int, bytes]:
+        """The channel's next message, once it is drawn; what the other channels say before is drawn too."""
         while True:
             come = self._come.get(timeout=DEADLINE_S)
             assert come is not None, "the server keeps the link"
             kind, number, body = come
             if kind is ChannelType.CURSOR:
-                self.pointed.append((number, body))
-            if kind is not ChannelType.DISPLAY:
-                continue
-            if number >= DisplayServer.MODE:
-                self.stream += framed(HeaderKind.MINI, number, body)
-            self.canvas.handle(number, body)
-            return number, body
+                self.pointer.handle(number, body)
+            elif kind is ChannelType.DISPLAY:
+                if number >= DisplayServer.MODE:
+                    self.stream += framed(HeaderKind.MINI, number, body)
+                self.canvas.handle(number, body)
+            if kind is channel:
+                return number, body
 
     def take_until(self, color: int) -> None:
         """Draw up to a fill of that colour."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from frazil.spice.cursor_channel import CursorHeader, CursorShape, CursorType
 from frazil.spice.display_channel import DisplayServer, SurfaceDestroy, SurfaceFormat
 from frazil.spice.draw_records import ScaleMode, StringFlags
 from frazil.spice.image_records import BitmapFormat, ImageCompression, ImageFlags, ImageType
@@ -126,6 +127,31 @@ def test_lossy_pictures_are_near_and_are_replaced_by_exact_ones() -> None:
         assert twice.recorder.canvas.drawn[DisplayServer.COPY_BITS] == 1
         error = np.abs(channels(theirs) - channels(twice.ours.raw)).max()
         assert error <= 24, f"after a copy: off by {error}"
+
+
+def test_the_pointer_has_the_shape_that_the_card_gave_it() -> None:
+    alpha = np.linspace(0, 255, 24 * 16).reshape(16, 24)
+    pixels = np.stack((alpha, alpha / 2, alpha / 4, alpha), axis=2).astype(np.uint8)
+    black_and_white = np.random.default_rng(3).integers(0, 256, 2 * 4 * 32, np.uint8)
+
+    def shape(number: int, kind: CursorType, data: bytes, width: int, height: int) -> CursorShape:
+        header = CursorHeader(unique=number, type=kind, width=width, height=height, hot_spot_x=3, hot_spot_y=5)
+        return CursorShape(flags=0, header=header, data=data)
+
+    with drawn_twice(CardSettings()) as twice:
+        pointer = twice.point(10, 20, shape(7, CursorType.ALPHA, pixels.tobytes(), 24, 16))
+        assert pointer.position == (10, 20)
+        assert pointer.shape is not None
+        assert np.array_equal(pointer.shape.picture.pixels.view(np.uint8).reshape(16, 24, 4), pixels)
+        assert (pointer.shape.hot_x, pointer.shape.hot_y) == (3, 5)
+        pointer = twice.point(30, 40, shape(8, CursorType.MONO, black_and_white.tobytes(), 32, 32))
+        assert pointer.shape is not None
+        hidden, white = np.unpackbits(black_and_white).reshape(2, 32, 32).astype(bool)
+        assert np.array_equal(pointer.shape.picture.pixels != 0, ~hidden)
+        assert np.array_equal(pointer.shape.inverted, hidden & white)
+        again = twice.point(50, 60, shape(7, CursorType.ALPHA, pixels.tobytes(), 24, 16))
+        assert again.shape is not None
+        assert again.shape.picture.width == 24
 
 
 def channels(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
