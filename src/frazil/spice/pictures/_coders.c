@@ -408,6 +408,19 @@ static void copy_back(uint8_t *to, size_t distance, size_t size) {
     }
 }
 
+/* A length that goes on in bytes up to the first one that is not 255; 0 if there is none. */
+static int lengthen(const uint8_t *data, size_t size, size_t *at, size_t *length) {
+    unsigned more = 255;
+    while (more == 255) {
+        if (*at >= size) {
+            return 0;
+        }
+        more = data[(*at)++];
+        *length += more;
+    }
+    return 1;
+}
+
 static int unpack_lz(const uint8_t *data, size_t length, size_t *read, uint8_t *out, size_t limit, size_t unit) {
     size_t at = 0;
     size_t made = 0;
@@ -427,15 +440,8 @@ static int unpack_lz(const uint8_t *data, size_t length, size_t *read, uint8_t *
             continue;
         }
         size_t units = (control >> 5) - 1;
-        if (units == 6) {
-            unsigned more = 255;
-            while (more == 255) {
-                if (at >= length) {
-                    return 0;
-                }
-                more = data[at++];
-                units += more;
-            }
+        if (units == 6 && !lengthen(data, length, &at, &units)) {
+            return 0;
         }
         if (at >= length) {
             return 0;
@@ -492,9 +498,268 @@ static PyObject *lz(PyObject *Py_UNUSED(self), PyObject *args) {
     return answer;
 }
 
+static int unpack_block(const uint8_t *block, size_t size, uint8_t *out, size_t *made, size_t limit) {
+    size_t at = 0;
+    for (;;) {
+        if (at >= size) {
+            return 0;
+        }
+        unsigned token = block[at++];
+        size_t literals = token >> 4;
+        if (literals == 15 && !lengthen(block, size, &at, &literals)) {
+            return 0;
+        }
+        if (literals > size - at || literals > limit - *made) {
+            return 0;
+        }
+        memcpy(out + *made, block + at, literals);
+        *made += literals;
+        at += literals;
+        if (at == size) {
+            return 1;
+        }
+        if (size - at < 2) {
+            return 0;
+        }
+        size_t distance = (size_t)block[at] | (size_t)block[at + 1] << 8;
+        at += 2;
+        size_t length = token & 15;
+        if (length == 15 && !lengthen(block, size, &at, &length)) {
+            return 0;
+        }
+        length += 4;
+        if (!distance || distance > *made || length > limit - *made) {
+            return 0;
+        }
+        copy_back(out + *made, distance, length);
+        *made += length;
+    }
+}
+
+PyDoc_STRVAR(lz4_doc, "lz4(data, limit) -> bytes\n\n"
+                      "The `limit` bytes that a picture's blocks hold, each behind its size: as `lz4.unpack_plainly`.");
+
+static PyObject *lz4(PyObject *Py_UNUSED(self), PyObject *args) {
+    Py_buffer data;
+    Py_ssize_t limit;
+    if (!PyArg_ParseTuple(args, "y*n", &data, &limit)) {
+        return NULL;
+    }
+    PyObject *out = PyBytes_FromStringAndSize(NULL, limit);
+    if (out) {
+        const uint8_t *bytes = data.buf;
+        size_t length = (size_t)data.len;
+        uint8_t *to = (uint8_t *)PyBytes_AsString(out);
+        size_t at = 0;
+        size_t made = 0;
+        int fine = 1;
+        Py_BEGIN_ALLOW_THREADS
+        while (fine && at < length) {
+            size_t size = 0;
+            fine = length - at >= 4;
+            for (int index = 0; fine && index < 4; index++) {
+                size = size << 8 | bytes[at++];
+            }
+            fine = fine && size <= length - at && unpack_block(bytes + at, size, to, &made, (size_t)limit);
+            at += size;
+        }
+        Py_END_ALLOW_THREADS
+        if (!fine || made != (size_t)limit) {
+            Py_CLEAR(out);
+            PyErr_SetString(PyExc_ValueError, "an LZ4 picture is cut off or spoilt");
+        }
+    }
+    PyBuffer_Release(&data);
+    return out;
+}
+
+/* GLZ */
+
+/* The earlier picture that was referred to last: mostly the next reference is to it again. */
+typedef struct {
+    PyObject *ask;
+    size_t back;
+    int known;
+    int has_plane;
+    Py_buffer plane;
+    size_t bytes;
+    int highest;
+} Earlier;
+
+static void forget(Earlier *earlier) {
+    if (earlier->has_plane) {
+        PyBuffer_Release(&earlier->plane);
+    }
+    earlier->has_plane = 0;
+    earlier->known = 0;
+}
+
+/* Have `earlier` be the picture so far back; 0 with an exception set, if there is none. */
+static int find(Earlier *earlier, size_t back) {
+    if (earlier->known && earlier->back == back) {
+        return 1;
+    }
+    forget(earlier);
+    PyObject *answer = PyObject_CallFunction(earlier->ask, "n", (Py_ssize_t)back);
+    if (!answer) {
+        return 0;
+    }
+    PyObject *plane;
+    Py_ssize_t bytes;
+    int fine = PyArg_ParseTuple(answer, "Oni", &plane, &bytes, &earlier->highest);
+    if (fine && plane != Py_None) {
+        fine = PyObject_GetBuffer(plane, &earlier->plane, PyBUF_SIMPLE) == 0;
+        earlier->has_plane = fine;
+        if (fine && earlier->plane.len < bytes) {
+            PyErr_SetString(PyExc_TypeError, "a plane is shorter than its picture");
+            fine = 0;
+        }
+    }
+    Py_DECREF(answer);
+    earlier->back = back;
+    earlier->bytes = (size_t)bytes;
+    earlier->known = fine;
+    return fine;
+}
+
+static int spoilt(void) {
+    PyErr_SetString(PyExc_ValueError, "a GLZ picture is cut off or spoilt");
+    return 0;
+}
+
+static uint8_t widened(unsigned five) {
+    return (uint8_t)((five & 31) << 3 | (five & 31) >> 2);
+}
+
+static int unpack_glz(const uint8_t *data, size_t length, size_t *read, uint8_t *out, size_t limit, size_t plane_bytes,
+                      int narrow, Earlier *earlier) {
+    size_t coded = narrow ? 2 : plane_bytes;
+    size_t at = 0;
+    size_t made = 0;
+    while (made < limit) {
+        if (at >= length) {
+            return spoilt();
+        }
+        unsigned control = data[at++];
+        if (control < 32) {
+            size_t pixels = control + 1;
+            if (pixels * plane_bytes > limit - made || pixels * coded > length - at) {
+                return spoilt();
+            }
+            if (narrow) {
+                for (size_t index = 0; index < pixels; index++, at += 2, made += 3) {
+                    unsigned value = (unsigned)data[at] << 8 | data[at + 1];
+                    out[made] = widened(value);
+                    out[made + 1] = widened(value >> 5);
+                    out[made + 2] = widened(value >> 10);
+                }
+            } else {
+                memcpy(out + made, data + at, pixels * coded);
+                made += pixels * coded;
+                at += pixels * coded;
+            }
+            continue;
+        }
+        size_t pixels = control >> 5;
+        if (pixels == 7 && !lengthen(data, length, &at, &pixels)) {
+            return spoilt();
+        }
+        if (length - at < 2) {
+            return spoilt();
+        }
+        size_t offset = (control & 15) | (size_t)data[at] << 4;
+        unsigned code = data[at + 1];
+        at += 2;
+        size_t back = 0;
+        unsigned shift = 0;
+        if (control & 16) {
+            offset |= (size_t)(code & 31) << 12;
+        } else {
+            back = code & 63;
+            shift = 6;
+        }
+        for (unsigned index = 0; index < code >> 6; index++, shift += 8) {
+            if (at >= length) {
+                return spoilt();
+            }
+            back |= (size_t)data[at++] << shift;
+        }
+        if (control & 16 && code & 32) {
+            if (at >= length) {
+                return spoilt();
+            }
+            offset |= (size_t)data[at++] << 17;
+        }
+        size_t size = (pixels + 3 - coded) * plane_bytes;
+        if (size > limit - made) {
+            return spoilt();
+        }
+        if (!back) {
+            size_t distance = (offset + 1) * plane_bytes;
+            if (distance > made) {
+                return spoilt();
+            }
+            copy_back(out + made, distance, size);
+        } else {
+            size_t start = offset * plane_bytes;
+            if (!find(earlier, back)) {
+                return 0;
+            }
+            if (start > earlier->bytes || size > earlier->bytes - start) {
+                return spoilt();
+            }
+            if (earlier->has_plane) {
+                memcpy(out + made, (const uint8_t *)earlier->plane.buf + start, size);
+            } else {
+                memset(out + made, earlier->highest, size);
+            }
+        }
+        made += size;
+    }
+    *read = at;
+    return 1;
+}
+
+PyDoc_STRVAR(glz_doc, "glz(data, limit, plane_bytes, narrow, earlier) -> (bytes, int)\n\n"
+                      "`limit` bytes of one plane, and how many bytes of `data` they took: as `glz.unpack_plainly`.\n"
+                      "`earlier(back)` gives the plane of the picture so far back (or None), its bytes, and what\n"
+                      "stands for each of them where there is none.");
+
+static PyObject *glz(PyObject *Py_UNUSED(self), PyObject *args) {
+    Py_buffer data;
+    Py_ssize_t limit;
+    int plane_bytes;
+    int narrow;
+    Earlier earlier;
+    memset(&earlier, 0, sizeof earlier);
+    if (!PyArg_ParseTuple(args, "y*nipO", &data, &limit, &plane_bytes, &narrow, &earlier.ask)) {
+        return NULL;
+    }
+    PyObject *answer = NULL;
+    PyObject *made = NULL;
+    if (limit < 0 || (plane_bytes != 1 && plane_bytes != 3) || (narrow && plane_bytes != 3)) {
+        PyErr_SetString(PyExc_TypeError, "there is no such plane");
+    } else {
+        made = PyBytes_FromStringAndSize(NULL, limit);
+    }
+    if (made) {
+        size_t read = 0;
+        if (unpack_glz(data.buf, (size_t)data.len, &read, (uint8_t *)PyBytes_AsString(made), (size_t)limit,
+                       (size_t)plane_bytes, narrow, &earlier)) {
+            answer = Py_BuildValue("On", made, (Py_ssize_t)read);
+        }
+        Py_DECREF(made);
+    }
+    forget(&earlier);
+    PyBuffer_Release(&data);
+    return answer;
+}
+
 static PyMethodDef methods[] = {
     {"quic", quic, METH_VARARGS, quic_doc},
     {"lz", lz, METH_VARARGS, lz_doc},
+    {"lz4", lz4, METH_VARARGS, lz4_doc},
+    {"glz", glz, METH_VARARGS, glz_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -13,6 +13,7 @@ from frazil.model.errors import RemoteProtocolError
 from frazil.spice.cursor import Cursor
 from frazil.spice.fields import Buffer
 from frazil.spice.image_records import BitmapFormat
+from frazil.spice.pictures import coders
 from frazil.spice.pictures.matches import copy_back
 from frazil.spice.pictures.picture import Picture, check_size, from_bgr, from_rgb555
 
@@ -31,12 +32,8 @@ def decode_lz4(data: Buffer, width: int, height: int) -> Picture:
     form = BitmapFormat(number)
     pixel_bytes = _PIXEL_BYTES[form]
     limit = width * height * pixel_bytes
-    out = bytearray()
-    while cursor.remaining:
-        size = int.from_bytes(cursor.view(4), "big")
-        unpack_block(cursor.view(size), out, limit=limit)
-    if len(out) != limit:
-        raise RemoteProtocolError(f"An LZ4 picture has {len(out)} bytes instead of {limit}.")
+    blocks = cursor.view(cursor.remaining)
+    out = coders.lz4(blocks, limit) if coders.AVAILABLE else unpack_plainly(blocks, limit)
     if form is BitmapFormat.BIT24:
         pixels = from_bgr(out, width, height)
     elif form is BitmapFormat.BIT16:
@@ -44,6 +41,18 @@ def decode_lz4(data: Buffer, width: int, height: int) -> Picture:
     else:
         pixels = np.frombuffer(out, "<u4").reshape(height, width)
     return Picture(pixels if top_down else pixels[::-1], alpha=form is BitmapFormat.RGBA)
+
+
+def unpack_plainly(blocks: Buffer, limit: int) -> bytearray:
+    """The readable twin of what the compiled module does: `limit` bytes, neither more nor fewer."""
+    cursor = Cursor(blocks)
+    out = bytearray()
+    while cursor.remaining:
+        size = int.from_bytes(cursor.view(4), "big")
+        unpack_block(cursor.view(size), out, limit=limit)
+    if len(out) != limit:
+        raise RemoteProtocolError(f"An LZ4 picture has {len(out)} bytes instead of {limit}.")
+    return out
 
 
 def unpack_block(block: Buffer, out: bytearray, *, limit: int) -> None:

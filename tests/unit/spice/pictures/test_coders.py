@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import struct
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -13,11 +15,15 @@ from frazil.model.errors import RemoteProtocolError
 from frazil.spice.cursor import Cursor
 from frazil.spice.display_channel import DISPLAY_FROM_SERVER
 from frazil.spice.image_records import Coded, Image, ImageType
-from frazil.spice.pictures import coders
+from frazil.spice.pictures import coders, lz4
+from frazil.spice.pictures.glz import MissingPicture
+from frazil.spice.pictures.glz import unpack_plainly as unpack_plainly_glz
 from frazil.spice.pictures.lz import unpack, unpack_plainly
 from frazil.spice.pictures.quic import QuicType, decode_planes, decode_planes_compiled
 from tests.harness import captures
+from tests.unit.spice.pictures.test_glz import back, far, run
 from tests.unit.spice.pictures.test_lz import packed, programs
+from tests.unit.spice.pictures.test_lz4 import sequence
 from tests.unit.spice.pictures.test_quic import header
 
 
@@ -95,6 +101,78 @@ def test_lz(unit: int, data: st.DataObject) -> None:
         return
     assert unpack(theirs, count, unit=unit) == plain
     assert theirs.position == ours.position
+
+
+@given(st.data())
+def test_lz4(data: st.DataObject) -> None:
+    pairs = st.tuples(st.binary(min_size=1, max_size=40), st.integers(0, 60), st.integers(4, 400))
+    blocks = b""
+    for _ in range(data.draw(st.integers(0, 3))):
+        block = b"".join(sequence(*pair) for pair in data.draw(st.lists(pairs, max_size=4)))
+        block += sequence(data.draw(st.binary(max_size=40)))
+        blocks += struct.pack(">I", len(block)) + block
+    spoilt = bytearray(blocks)
+    for _ in range(data.draw(st.integers(0, 2)) if spoilt else 0):
+        spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
+    limit = data.draw(st.integers(0, 900))
+    for body in (bytes(spoilt), blocks):
+        try:
+            plain = lz4.unpack_plainly(body, limit)
+        except RemoteProtocolError as exc:
+            with pytest.raises(RemoteProtocolError):
+                coders.lz4(body, limit)
+            instead = re.search(r"has (\d+) bytes instead", str(exc))
+            if instead is None:
+                continue
+            limit = int(instead[1])
+            plain = lz4.unpack_plainly(body, limit)
+        assert coders.lz4(body, limit) == plain
+
+
+PLANES = {1: bytes(range(90)), 2: b"\1\2\3" * 40, 70: bytes(300)}
+
+
+def an_earlier_one(plane_bytes: int) -> Callable[[int], tuple[bytes | None, int, int]]:
+    """What `GlzWindow` answers of earlier pictures, of which the one before the last has no plane of its own."""
+
+    def answer(back: int) -> tuple[bytes | None, int, int]:
+        if back not in PLANES:
+            raise MissingPicture(-back)
+        size = len(PLANES[back]) // 3 * plane_bytes
+        return (None if back == 2 and plane_bytes == 1 else PLANES[back][:size]), size, 7
+
+    return answer
+
+
+@pytest.mark.parametrize(("plane_bytes", "narrow"), [(3, False), (3, True), (1, False)])
+@given(data=st.data())
+def test_glz(plane_bytes: int, narrow: bool, data: st.DataObject) -> None:
+    unit = 2 if narrow else plane_bytes
+    step = st.one_of(
+        st.integers(1, 8)
+        .flatmap(lambda count: st.binary(min_size=count * unit, max_size=count * unit))
+        .map(lambda pixels: bytes([len(pixels) // unit - 1]) + pixels),
+        st.builds(back, st.integers(1, 6), st.integers(0, 40), pictures=st.sampled_from([0, 1, 2, 3, 70])),
+        st.builds(far, st.integers(1, 6), st.integers(0, 40), pictures=st.sampled_from([0, 1, 2, 70])),
+        st.builds(run, st.integers(7, 600)),
+        st.binary(max_size=6),
+    )
+    body = b"".join(data.draw(st.lists(step, max_size=12)))
+    limit = data.draw(st.integers(1, 60)) * plane_bytes
+
+    def glz(unpack: Callable[..., tuple[bytes | bytearray, int]]) -> tuple[bytes | bytearray, int]:
+        earlier = an_earlier_one(plane_bytes)
+        return unpack(body, limit, plane_bytes=plane_bytes, narrow=narrow, earlier=earlier)
+
+    assert outcome(lambda: glz(coders.glz)) == outcome(lambda: glz(unpack_plainly_glz))
+
+
+def outcome(call: Callable[[], object]) -> object:
+    """What it returns, or which error with which picture's number."""
+    try:
+        return call()
+    except RemoteProtocolError as exc:
+        return type(exc), getattr(exc, "number", None)
 
 
 @pytest.mark.parametrize(("chances", "depth", "colors"), [(b"", 8, 3), (bytes(256), 7, 3), (bytes(256), 8, 2)])
