@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from frazil.spice.canvas.blend_modes import Mode
 from frazil.spice.canvas.blending import Operator
 from frazil.spice.draw_records import (
     NO_CLIP,
@@ -387,11 +388,11 @@ class Artist:
             back_rop=Rop.OP_PUT,
         )
 
-    def composite(self, *, transform: bool = False, smooth: bool = False) -> DrawComposite:
+    def composite(self, *, transform: bool = False, smooth: bool = False, mode: Mode | None = None) -> DrawComposite:
         box = self.rect(self.width, self.height)
         source = self.source(form=self.random.choice((BitmapFormat.RGBA, BitmapFormat.BIT32)))
         mask = None
-        flags = int(self.random.choice(list(Operator)[: -1 if smooth else None]))
+        flags = int(mode or self.random.choice(list(Operator)[: -1 if smooth else None]))
         flags |= (1 if smooth else 0) << 8 | self.random.randrange(4) << 14
         if self.random.random() < 0.5:
             mask = self.picture(form=self.random.choice((BitmapFormat.RGBA, BitmapFormat.BIT8_A)))

@@ -38,6 +38,8 @@ MEANT = {
     SurfaceFormat.RGB565: 0xFFFF,
 }
 """Which bits of a pixel mean something."""
+PICTURES = {SurfaceFormat.ARGB32: BitmapFormat.RGBA}
+"""What is put on a surface of alpha first: with other pictures colours would be more than their alpha allows."""
 PIXEL = Rect(left=0, top=0, right=1, bottom=1)
 
 
@@ -87,7 +89,7 @@ class Twice:
         form = self._settings.format
         for number, kind, wide, high in ((1, form, width // 2, height // 2), (2, alpha, width, height)):
             made = SurfaceCreate(surface_id=number, width=wide, height=high, format=kind, flags=0)
-            picture = artist.picture(wide, high, form=BitmapFormat.RGBA if number == 2 else BitmapFormat.BIT32)
+            picture = artist.picture(wide, high, form=PICTURES.get(kind, BitmapFormat.BIT32))
             self.draw(made, put(picture, surface=number))
             artist.surfaces[number] = (wide, high)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
+from frazil.spice.canvas.blend_modes import FLOATING, WITHOUT_CHANNELS, Mode
 from frazil.spice.cursor_channel import CursorHeader, CursorShape, CursorType
 from frazil.spice.display_channel import DisplayServer, SurfaceDestroy, SurfaceFormat
 from frazil.spice.draw_records import ScaleMode, StringFlags
 from frazil.spice.image_records import BitmapFormat, ImageCompression, ImageFlags, ImageType
 from tests.harness.drawings import Artist
-from tests.harness.drawn_twice import Twice, drawn_twice, put
+from tests.harness.drawn_twice import PICTURES, Twice, drawn_twice, put
 from tests.harness.qxl_card import ALWAYS, CardSettings
 
 WIDTH, HEIGHT = 256, 192
@@ -38,9 +40,13 @@ DRAWINGS: dict[str, Callable[[Artist], Any]] = {
     "text": lambda artist: artist.text(),
     "grey text": lambda artist: artist.text(StringFlags.RASTER_A4),
     "composite": lambda artist: artist.composite(),
+    **{f"composite {mode.name}": partial(Artist.composite, mode=mode) for mode in Mode},
     "composite transformed": lambda artist: artist.composite(transform=True),
     "composite transformed smoothly": lambda artist: artist.composite(transform=True, smooth=True),
 }
+ROUNDED = frozenset(f"composite {mode.name}" for mode in FLOATING)
+"""In floating point a channel may be off by one: compilers put its terms in another order."""
+UNDEFINED = frozenset(f"composite {mode.name}" for mode in WITHOUT_CHANNELS)
 SURFACES = (SurfaceFormat.XRGB32, SurfaceFormat.ARGB32, SurfaceFormat.RGB555)
 FORMATS = (
     BitmapFormat.BIT1_BE,
@@ -60,13 +66,20 @@ FORMATS = (
 def test_each_drawing_is_the_servers_own(drawing: str, form: SurfaceFormat) -> None:
     if form is SurfaceFormat.RGB555 and drawing.startswith(("text", "grey", "composite", "alpha")):
         pytest.skip("blending is of 32 bits: no driver of 16 bits asks for it")
+    if form is SurfaceFormat.ARGB32 and drawing in UNDEFINED:
+        pytest.skip("pixman's slip in these modes with a mask makes negative channels, which C turns into anything")
     artist = Artist(sum(map(ord, drawing)), WIDTH, HEIGHT)
     with drawn_twice(CardSettings(width=WIDTH, height=HEIGHT, format=form)) as twice:
         twice.make_surfaces(artist)
-        twice.draw(put(artist.picture(WIDTH, HEIGHT)))
+        twice.draw(put(artist.picture(WIDTH, HEIGHT, form=PICTURES.get(form, BitmapFormat.BIT32))))
         for number in range(TIMES):
             record = DRAWINGS[drawing](artist)
-            differing = twice.differing(twice.draw(record))
+            theirs = twice.draw(record)
+            if drawing in ROUNDED:
+                assert np.abs(channels(theirs) - channels(twice.ours.raw)).max() <= 1, f"drawing {number}: {record}"
+                twice.ours.raw[:] = theirs
+                continue
+            differing = twice.differing(theirs)
             assert not differing.any(), f"drawing {number}: {differing.sum()} pixels: {record}"
         twice.draw(SurfaceDestroy(surface_id=1), SurfaceDestroy(surface_id=2))
         assert list(twice.recorder.canvas.surfaces) == [0]
@@ -156,4 +169,4 @@ def test_the_pointer_has_the_shape_that_the_card_gave_it() -> None:
 
 def channels(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Blue, green and red as signed numbers."""
-    return np.ascontiguousarray(pixels).view(np.uint8).reshape(HEIGHT, WIDTH, 4)[:, :, :3].astype(np.int16)
+    return np.ascontiguousarray(pixels).view(np.uint8).reshape(*pixels.shape, 4)[:, :, :3].astype(np.int16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from frazil.spice.canvas import area, sampling
 from frazil.spice.canvas.canvas import Canvas
 from frazil.spice.display_channel import DisplayServer
 from frazil.spice.image_records import ImageType
@@ -43,6 +44,12 @@ def test_a_capture_gives_the_servers_screen(name: str, kinds: set[ImageType]) ->
     canvas = drawn(name)
     assert kinds <= set(canvas.pictures.used)
     assert np.array_equal(rgb(canvas), captures.screen(name))
+
+
+def test_pictures_are_blended_in_bands_of_any_height(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (area, sampling):
+        monkeypatch.setattr(module, "BAND_PIXELS", 100)
+    assert np.array_equal(rgb(drawn("drawings")), captures.screen("drawings"))
 
 
 def test_a_lossy_capture_is_near() -> None:

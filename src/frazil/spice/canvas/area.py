@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -12,6 +13,9 @@ from frazil.spice.draw_records import Clip
 from frazil.spice.geometry_records import Rect
 
 PixelMask: TypeAlias = npt.NDArray[np.bool_]
+
+BAND_PIXELS = 1 << 18
+"""Some tens of numbers are kept for each pixel of a band while it is blended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,12 @@ class Area:
         lines = slice(made.top - self.top, made.bottom - self.top)
         columns = slice(made.left - self.left, made.right - self.left)
         return replace(made, mask=self.mask[lines, columns])
+
+    def bands(self) -> Iterator[Area]:
+        """The same in pieces of whole lines, so that what is counted for each pixel takes little memory at a time."""
+        lines = max(1, BAND_PIXELS // max(1, self.width))
+        for top in range(self.top, self.bottom, lines):
+            yield self.cut(self.left, top, self.right, top + lines)
 
     def only(self, mask: PixelMask) -> Area:
         """What of it is set in a mask of its size."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frazil.model.errors import RemoteProtocolError
+from frazil.spice.canvas.blend_modes import FLOATING, WITHOUT_CHANNELS, Mode, Real, in_floating_point, in_whole_numbers
 from frazil.spice.pictures.picture import Pixels
 
 Channels: TypeAlias = npt.NDArray[np.uint16]
@@ -64,20 +65,23 @@ _FACTORS = {
 }
 
 
-def operator(number: int) -> Operator:
-    """Raises RemoteProtocolError for Render's other operators: no driver sends those by a `DRAW_COMPOSITE`."""
-    try:
-        return Operator(number)
-    except ValueError as exc:
-        raise RemoteProtocolError(f"Pictures can't be put together by operator {number}.") from exc
+_BY_NUMBER: dict[int, Operator | Mode] = {**{int(one): one for one in Operator}, **{int(one): one for one in Mode}}
+
+
+def operator(number: int) -> Operator | Mode:
+    """Raises RemoteProtocolError for a number without meaning: QXL has no disjoint and conjoint operators."""
+    known = _BY_NUMBER.get(number)
+    if known is not None:
+        return known
+    raise RemoteProtocolError(f"Pictures can't be put together by operator {number}.")
 
 
 def blend(
-    chosen: Operator, source: Pixels, dest: Pixels, *, mask: Pixels | None = None, by_channel: bool = False
+    chosen: Operator | Mode, source: Pixels, dest: Pixels, *, mask: Pixels | None = None, by_channel: bool = False
 ) -> Pixels:
     """What stands there afterwards. All inputs have an alpha; of `mask` it alone counts, unless `by_channel`."""
-    if chosen is Operator.SATURATE:
-        return _saturate(source, dest, mask, by_channel=by_channel)
+    if chosen is Operator.SATURATE or chosen in FLOATING:
+        return _in_floating_point(chosen, source, dest, mask, by_channel=by_channel)
     src, dst = channels(source), channels(dest)
     alphas = src[..., 3:]
     if mask is not None:
@@ -88,6 +92,9 @@ def blend(
         else:
             src = product(src, coverage[..., 3:])
             alphas = src[..., 3:]
+    if isinstance(chosen, Mode):
+        made = in_whole_numbers(chosen, *(values.astype(np.int32) for values in (src, alphas, dst)))
+        return _joined(made.astype(np.uint16))
     of_source, of_dest = _FACTORS[chosen]
     return _joined(np.minimum(_scaled(src, of_source, dst[..., 3:]) + _scaled(dst, of_dest, alphas), np.uint16(255)))
 
@@ -115,20 +122,34 @@ def _scaled(values: Channels, factor: Factor, alphas: Channels) -> Channels:
             return product(values, np.uint16(255) - alphas)
 
 
-def _saturate(source: Pixels, dest: Pixels, mask: Pixels | None, *, by_channel: bool) -> Pixels:
-    """As much of the source as there is room for. It takes a division, so that pixman counts in floating point."""
+def _in_floating_point(
+    chosen: Operator | Mode, source: Pixels, dest: Pixels, mask: Pixels | None, *, by_channel: bool
+) -> Pixels:
+    """What takes a division: pixman counts that in channels of 0 to 1."""
     src, dst = (channels(pixels).astype(np.float32) / np.float32(255) for pixels in (source, dest))
     alphas = src[..., 3:]
     if mask is not None:
+        if by_channel and chosen in WITHOUT_CHANNELS:
+            return dest
         coverage = channels(mask).astype(np.float32) / np.float32(255)
         if not by_channel:
             coverage = coverage[..., 3:]
-        alphas, src = alphas * coverage, src * coverage
+        # of the modes of all channels together pixman forgets the blue, and takes the green twice
+        if chosen in WITHOUT_CHANNELS:
+            src = src * np.concatenate((np.ones_like(coverage), coverage * coverage, coverage, coverage), axis=-1)
+        else:
+            src = src * coverage
+        alphas = alphas * coverage
+    made = in_floating_point(chosen, src, alphas, dst) if isinstance(chosen, Mode) else _saturate(src, alphas, dst)
+    scaled = (np.clip(made, 0, 1) * np.float32(256)).astype(np.uint16)
+    return _joined(scaled - (scaled >> np.uint16(8)))
+
+
+def _saturate(src: Real, alphas: Real, dst: Real) -> Real:
+    """As much of the source as there is room for."""
     room = np.float32(1) - dst[..., 3:]
     share = np.divide(room, alphas, out=np.ones_like(alphas * room), where=alphas > 0)
-    made = np.minimum(src * np.clip(share, 0, 1) + dst, np.float32(1))
-    scaled = (made * np.float32(256)).astype(np.uint16)
-    return _joined(scaled - (scaled >> np.uint16(8)))
+    return np.asarray(src * np.clip(share, 0, 1) + dst, np.float32)
 
 
 def _joined(values: Channels) -> Pixels:

@@ -21,6 +21,7 @@ from frazil.model.errors import RemoteProtocolError
 from frazil.spice.base_messages import Empty, WaitForChannels
 from frazil.spice.canvas import glyphs, strokes
 from frazil.spice.canvas.area import Area, clipped
+from frazil.spice.canvas.blend_modes import Mode
 from frazil.spice.canvas.blending import Operator, blend, operator
 from frazil.spice.canvas.rops import Raw, combine, combine3, puts, reads_dest
 from frazil.spice.canvas.sampling import (
@@ -365,18 +366,24 @@ class Canvas:
         self,
         surface: Surface,
         area: Area,
-        chosen: Operator,
+        chosen: Operator | Mode,
         source: Pixels,
         *,
         mask: Pixels | None = None,
         by_channel: bool = False,
         keeps_alpha: bool,
     ) -> None:
-        dest = surface.pixels(area)
-        if not keeps_alpha:
-            dest = opaque(dest)
-        made = blend(chosen, source, dest, mask=mask, by_channel=by_channel)
-        surface.write(area, surface.native(made if keeps_alpha else without_alpha(made)))
+        """`source` and `mask` have the area's size."""
+        if np.shares_memory(source, surface.raw):
+            source = source.copy()
+        for band in area.bands():
+            lines = slice(band.top - area.top, band.bottom - area.top)
+            dest = surface.pixels(band)
+            if not keeps_alpha:
+                dest = opaque(dest)
+            coverage = None if mask is None else mask[lines]
+            made = blend(chosen, source[lines], dest, mask=coverage, by_channel=by_channel)
+            surface.write(band, surface.native(made if keeps_alpha else without_alpha(made)))
 
     def _text(self, draw: DrawText) -> None:
         surface, area = self._area(draw.base)
@@ -455,25 +462,34 @@ class Canvas:
             return
         if draw.flags & CompositeFlags.SOURCE_OPAQUE and isinstance(draw.source.content, SurfaceImage):
             source = opaque(source)
-        left, top = area.left - draw.base.box.left, area.top - draw.base.box.top
+        flags = draw.flags
+        if np.shares_memory(source, surface.raw):
+            source = source.copy()
+        if mask is not None and np.shares_memory(mask, surface.raw):
+            mask = mask.copy()
 
-        def placed(pixels: Pixels, transform: Transform | None, origin: Point16, bits: int, repeat: int) -> Pixels:
-            columns, lines = transformed(transform, origin.x + left, origin.y + top, area.width, area.height)
-            smooth = transform is not None and bits & 7 in _SMOOTH_FILTERS
+        def placed(
+            pixels: Pixels, transform: Transform | None, origin: Point16, kind: int, repeat: int, band: Area
+        ) -> Pixels:
+            x = origin.x + band.left - draw.base.box.left
+            y = origin.y + band.top - draw.base.box.top
+            columns, lines = transformed(transform, x, y, band.width, band.height)
+            smooth = transform is not None and kind & 7 in _SMOOTH_FILTERS
             return sample(pixels, columns, lines, smooth=smooth, repeat=Repeat(repeat & 3))
 
-        flags = draw.flags
-        self._blend(
-            surface,
-            area,
-            chosen,
-            placed(source, draw.source_transform, draw.source_origin, flags >> 8, flags >> 14),
-            mask=None
-            if mask is None
-            else placed(mask, draw.mask_transform, draw.mask_origin, flags >> 11, flags >> 16),
-            by_channel=bool(flags & CompositeFlags.COMPONENT_ALPHA),
-            keeps_alpha=surface.has_alpha,
-        )
+        for band in area.bands():
+            coverage = None
+            if mask is not None:
+                coverage = placed(mask, draw.mask_transform, draw.mask_origin, flags >> 11, flags >> 16, band)
+            self._blend(
+                surface,
+                band,
+                chosen,
+                placed(source, draw.source_transform, draw.source_origin, flags >> 8, flags >> 14, band),
+                mask=coverage,
+                by_channel=bool(flags & CompositeFlags.COMPONENT_ALPHA),
+                keeps_alpha=surface.has_alpha,
+            )
 
     def _layer(self, image: Image) -> Pixels:
         """Pixels with an alpha that counts. A picture that is only alpha comes as opaque black, unless it is a surface.

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from frazil.spice.canvas.area import BAND_PIXELS
 from frazil.spice.geometry_records import Transform
 from frazil.spice.pictures.picture import Pixels
 
@@ -40,17 +41,20 @@ def scaled_positions(start: int, count: int, *, step: int, origin: int) -> Posit
 
 def sample_grid(pixels: Pixels, xs: Positions, ys: Positions, *, smooth: bool) -> Pixels:
     """Pixels at each of `ys` × `xs`; beside the picture they are 0."""
-    columns, lines = np.meshgrid(xs, ys)
-    return sample(pixels, columns, lines, smooth=smooth, repeat=Repeat.NONE)
+    made = np.empty((len(ys), len(xs)), np.uint32)
+    lines = max(1, BAND_PIXELS // max(1, len(xs)))
+    for top in range(0, len(ys), lines):
+        band = ys[top : top + lines, None]
+        made[top : top + lines] = sample(pixels, xs[None, :], band, smooth=smooth, repeat=Repeat.NONE)
+    return made
 
 
 def transformed(
     transform: Transform | None, left: int, top: int, width: int, height: int
 ) -> tuple[Positions, Positions]:
-    """Where the middles of a box's pixels are in a picture: columns and lines, height × width each."""
-    xs = (np.arange(left, left + width, dtype=np.int64) << 16) + HALF
-    ys = (np.arange(top, top + height, dtype=np.int64) << 16) + HALF
-    columns, lines = np.meshgrid(xs, ys)
+    """Where the middles of a box's pixels are in a picture: columns and lines, which broadcast to height × width."""
+    columns = (np.arange(left, left + width, dtype=np.int64)[None, :] << 16) + HALF
+    lines = (np.arange(top, top + height, dtype=np.int64)[:, None] << 16) + HALF
     if transform is None:
         return columns, lines
     t00, t01, t02, t10, t11, t12 = (
@@ -71,7 +75,7 @@ def transformed(
 
 
 def sample(pixels: Pixels, columns: Positions, lines: Positions, *, smooth: bool, repeat: Repeat) -> Pixels:
-    """The pixels at those positions: the nearest ones, or with `smooth` the mean of four."""
+    """The pixels at those positions, which broadcast: the nearest ones, or with `smooth` the mean of four."""
     if not smooth:
         return _fetch(pixels, columns - 1 >> 16, lines - 1 >> 16, repeat)
     columns, lines = columns - HALF, lines - HALF
@@ -84,7 +88,8 @@ def sample(pixels: Pixels, columns: Positions, lines: Positions, *, smooth: bool
         (_fetch(pixels, x, y + 1, repeat), (256 - across) * down),
         (_fetch(pixels, x + 1, y + 1, repeat), across * down),
     )
-    made = np.zeros(x.shape, np.uint32)
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    made = np.zeros(shape, np.uint32)
     for shift in (0, 8, 16, 24):
         total = sum(
             (corner >> np.uint32(shift) & np.uint32(255)).astype(np.int64) * weight for corner, weight in corners
