@@ -22,7 +22,7 @@ from tests.harness.qxl_card import ALWAYS, NEVER, CardSettings
 
 PLACE = Path(__file__).parent.parent / "unit" / "spice" / "captures"
 WIDTH, HEIGHT = 96, 64
-DRAWINGS_SEED = 9
+DRAWINGS_SEED = 3
 FORMATS = (
     BitmapFormat.BIT1_BE,
     BitmapFormat.BIT4_BE,
@@ -71,6 +71,7 @@ def drawings(twice: Twice, artist: Artist) -> None:
         lambda: artist.alpha_blend(scaled=True),
         artist.stroke,
         lambda: artist.stroke(curved=True),
+        artist.dashes,
         artist.text,
         lambda: artist.text(StringFlags.RASTER_A4),
         artist.composite,

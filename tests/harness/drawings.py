@@ -317,39 +317,37 @@ class Artist:
             source_area=part,
         )
 
-    def line(self, *, dashed: bool = False) -> LineAttributes:
-        if not dashed:
-            return LineAttributes(flags=0, style_count=None, style=None)
-        style = tuple(self.random.randint(1, 12) << 4 for _ in range(self.random.choice((2, 4))))
-        flags = LineFlags.STYLED | self.random.choice((0, LineFlags.START_WITH_GAP))
-        return LineAttributes(flags=flags, style_count=len(style), style=style)
+    def spot(self) -> PointFix:
+        """Perhaps beside the surface."""
+        return PointFix(
+            x=self.random.randint(-40 << 4, self.width + 40 << 4),
+            y=self.random.randint(-40 << 4, self.height + 40 << 4),
+        )
 
-    def stroke(self, *, curved: bool = False, dashed: bool = False, straight: bool = False) -> DrawStroke:
-        def point() -> PointFix:
-            return PointFix(
-                x=self.random.randint(-40 << 4, self.width + 40 << 4),
-                y=self.random.randint(-40 << 4, self.height + 40 << 4),
-            )
-
-        points = [point()]
-        while len(points) < 1 + (6 if curved else self.random.randint(1, 5)):
-            following = point()
-            if straight:
-                turn = len(points) % 2
-                last = points[-1]
-                following = PointFix(x=last.x if turn else following.x, y=following.y if turn else last.y)
-            points.append(following)
+    def stroke(self, *, curved: bool = False) -> DrawStroke:
+        points = [self.spot() for _ in range(7 if curved else self.random.randint(2, 6))]
         flags = PathFlags.BEGIN | PathFlags.END
         if curved:
             flags |= PathFlags.BEZIER
         elif self.random.random() < 0.5:
             flags |= PathFlags.CLOSE
-        brush = self.brush()
+        return self._stroke(flags, points, LineAttributes(flags=0, style_count=None, style=None))
+
+    def dashes(self) -> DrawStroke:
+        """A level or an upright line."""
+        start, end = self.spot(), self.spot()
+        end = self.random.choice((PointFix(x=start.x, y=end.y), PointFix(x=end.x, y=start.y)))
+        style = tuple(self.random.randint(1, 12) << 4 for _ in range(self.random.choice((2, 4))))
+        flags = LineFlags.STYLED | self.random.choice((0, LineFlags.START_WITH_GAP))
+        line = LineAttributes(flags=flags, style_count=len(style), style=style)
+        return self._stroke(PathFlags.BEGIN | PathFlags.END, [start, end], line)
+
+    def _stroke(self, flags: int, points: list[PointFix], line: LineAttributes) -> DrawStroke:
         return DrawStroke(
             base=self.base(Rect(left=0, top=0, right=self.width, bottom=self.height)),
             path=Path(segments=(PathSegment(flags=flags, points=tuple(points)),)),
-            line=self.line(dashed=dashed),
-            brush=brush,
+            line=line,
+            brush=self.brush(),
             fore_rop=self.random.choice((Rop.OP_PUT, Rop.OP_XOR)),
             back_rop=Rop.OP_PUT,
         )

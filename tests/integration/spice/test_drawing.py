@@ -36,6 +36,7 @@ DRAWINGS: dict[str, Callable[[Artist], Any]] = {
     "alpha blend": lambda artist: artist.alpha_blend(),
     "alpha blend scaled": lambda artist: artist.alpha_blend(scaled=True),
     "lines": lambda artist: artist.stroke(),
+    "dashes": lambda artist: artist.dashes(),
     "curves": lambda artist: artist.stroke(curved=True),
     "text": lambda artist: artist.text(),
     "grey text": lambda artist: artist.text(StringFlags.RASTER_A4),

@@ -3,6 +3,9 @@
 A line has one pixel in each column (or each row, if it is steep), that whose middle is nearest; its last point is left
 out, so that figures of several lines have each corner once. Curves are halved until they are straight to within half a
 pixel.
+
+Dashes X draws as polygons of a pixel's width. Those of level and upright lines have the same pixels here; along others,
+and at corners, some are other ones.
 """
 
 from __future__ import annotations
@@ -82,11 +85,13 @@ def lines_of(corners: list[Spot], attributes: LineAttributes, area: Area) -> Ite
     dashes = _dashes(attributes)
     length = 0.0
     for start, end in pairwise(corners):
-        steps, columns, rows = _line(start, end, area)
+        level = start[0] == end[0] or start[1] == end[1]
+        backwards = dashes is not None and level and end < start  # a polygon has its lower edges, not its upper ones
+        steps, columns, rows = _line(start, end, area, first=int(backwards))
         long = math.hypot(end[0] - start[0], end[1] - start[1])
         if dashes is not None and len(steps):
             most = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
-            shown = dashes.shown(length + steps.astype(np.float64) * (long / most))
+            shown = dashes.shown(length + (steps.astype(np.float64) - backwards) * (long / most))
             columns, rows = columns[shown], rows[shown]
         length += long
         if len(columns):
@@ -104,8 +109,8 @@ def follow(strokes: Iterable[list[Spot]], attributes: LineAttributes, area: Area
             yield columns, rows
 
 
-def _line(start: Spot, end: Spot, area: Area) -> tuple[Spots, Spots, Spots]:
-    """Steps from the beginning, columns and rows."""
+def _line(start: Spot, end: Spot, area: Area, *, first: int = 0) -> tuple[Spots, Spots, Spots]:
+    """Steps from the beginning, columns and rows; from step `first` on, and as many steps as the line is long."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     steep = abs(dx) <= abs(dy)
     major, minor = (abs(dy), abs(dx)) if steep else (abs(dx), abs(dy))
@@ -114,10 +119,10 @@ def _line(start: Spot, end: Spot, area: Area) -> tuple[Spots, Spots, Spots]:
         return none, none, none
     octant = (_Y_MAJOR if steep else 0) | (_Y_DECREASING if dy < 0 else 0) | (_X_DECREASING if dx < 0 else 0)
     bias = 1 if octant in _DOWNWARD_BIAS else 0
-    first, low, high = (start[1], area.top, area.bottom) if steep else (start[0], area.left, area.right)
+    origin, low, high = (start[1], area.top, area.bottom) if steep else (start[0], area.left, area.right)
     sign = 1 if (dy if steep else dx) > 0 else -1
-    begin, stop = (low - first, high - first) if sign > 0 else (first - high + 1, first - low + 1)
-    steps = np.arange(max(0, begin), min(major, stop), dtype=np.int64)
+    begin, stop = (low - origin, high - origin) if sign > 0 else (origin - high + 1, origin - low + 1)
+    steps = np.arange(max(first, begin), min(major + first, stop), dtype=np.int64)
     aside = (2 * minor * steps + major - bias) // (2 * major)
     if steep:
         columns = start[0] + (aside if dx > 0 else -aside)

@@ -81,6 +81,10 @@ def test_dashes_and_gaps() -> None:
     assert [x for x, _ in drawn(line, dashes(2, 3))] == [0, 1, 5, 6, 10, 11]
     assert [x for x, _ in drawn(line, dashes(3, 2, flags=LineFlags.START_WITH_GAP))] == [3, 4, 8, 9]
     assert [x for x, _ in drawn(line, dashes(2, 1, 1))] == [0, 1, 3, 6, 8, 9, 11]
+    backwards = path((FIGURE, [(12, 0), (0, 0)]))
+    assert [x for x, _ in drawn(backwards, dashes(2, 3))] == [11, 10, 6, 5, 1, 0]
+    upwards = path((FIGURE, [(0, 7), (0, 0)]))
+    assert [y for _, y in drawn(upwards, dashes(2, 3))] == [6, 5, 1, 0]
 
 
 def test_what_has_no_length_is_no_dash() -> None:
