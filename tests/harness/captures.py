@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
+from frazil.spice.display_channel import SurfaceDestroy
 from frazil.spice.draw_records import DrawBlackness, DrawInvers, DrawWhiteness, ScaleMode, StringFlags
 from frazil.spice.framing import HeaderKind, MessageParser
 from frazil.spice.image_records import BitmapFormat, ImageCompression, ImageFlags
@@ -80,6 +81,7 @@ def drawings(twice: Twice, artist: Artist) -> None:
         lambda: artist.composite(transform=True, smooth=True),
     ):
         twice.draw(draw())
+    twice.draw(SurfaceDestroy(surface_id=1))
 
 
 def card(compression: ImageCompression, *, wan: int = NEVER, width: int = WIDTH, height: int = HEIGHT) -> CardSettings:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 
+from frazil.model.errors import RemoteProtocolError
 from frazil.spice.canvas import area, sampling
 from frazil.spice.canvas.canvas import Canvas
-from frazil.spice.display_channel import DisplayServer
+from frazil.spice.display_channel import DISPLAY_FROM_SERVER, DisplayServer
+from frazil.spice.draw_records import DrawOpaque
 from frazil.spice.image_records import ImageType
 from frazil.spice.pictures.decoder import SessionPictures
+from frazil.spice.records import encode
 from tests.harness import captures
 
 JPEG_ERROR_MAX = 24
@@ -57,6 +62,31 @@ def test_a_lossy_capture_is_near() -> None:
     assert {ImageType.JPEG, ImageType.JPEG_ALPHA} <= set(canvas.pictures.used)
     error = np.abs(rgb(canvas).astype(int) - captures.screen("jpeg")).max()
     assert 0 < error <= JPEG_ERROR_MAX
+
+
+@pytest.mark.parametrize("name", captures.CAPTURES)
+def test_what_is_decoded_and_encoded_again_is_what_the_server_sent(name: str) -> None:
+    for number, body in captures.messages(name):
+        assert encode(DISPLAY_FROM_SERVER.decode(number, body)) == body, DisplayServer(number).name
+
+
+def test_offsets_may_lead_anywhere_in_a_message_and_nowhere_else() -> None:
+    """Records name what they lead to, so that a circle of offsets is only a short message read several times."""
+    number, body = next(m for m in captures.messages("drawings") if m[0] == DisplayServer.DRAW_OPAQUE)
+    whole = DISPLAY_FROM_SERVER.decode(number, body)
+    assert isinstance(whole, DrawOpaque)
+    at = len(encode(whole.base))
+    assert struct.unpack_from("<I", body, at)[0] > at, "an offset stands here"
+    outcomes = set()
+    for offset in (*range(len(body) + 2), 0x7FFFFFFF, 0xFFFFFFFF):
+        spoilt = bytearray(body)
+        struct.pack_into("<I", spoilt, at, offset)
+        try:
+            DISPLAY_FROM_SERVER.decode(number, bytes(spoilt))
+            outcomes.add("decoded")
+        except RemoteProtocolError:
+            outcomes.add("refused")
+    assert outcomes == {"decoded", "refused"}
 
 
 def test_every_drawing_is_in_the_capture() -> None:
