@@ -1,7 +1,8 @@
 """Surfaces, and all that the display channel draws on them; the pointer.
 
 `Canvas` takes a display channel's messages, `Pointer` a cursor channel's. What they draw with is in `area` (clips and
-masks), `rops`, `sampling` (scaled, repeated and transformed pictures), `blending`, `strokes` and `glyphs`.
+masks), `rops`, `placing` and `sampling` (scaled, repeated and transformed pictures), `layers`, `blending` and
+`blend_modes`, `strokes` and `glyphs`.
 """
 
 from frazil.spice.canvas.canvas import Canvas

@@ -21,18 +21,11 @@ from frazil.model.errors import RemoteProtocolError
 from frazil.spice.base_messages import Empty, WaitForChannels
 from frazil.spice.canvas import glyphs, strokes
 from frazil.spice.canvas.area import Area, clipped
-from frazil.spice.canvas.blend_modes import Mode
-from frazil.spice.canvas.blending import Operator, blend, operator
+from frazil.spice.canvas.blending import Operator, operator
+from frazil.spice.canvas.layers import blend_onto, layer
+from frazil.spice.canvas.placing import placed, same_size, scaled_for_rop3
 from frazil.spice.canvas.rops import Raw, combine, combine3, puts, reads_dest
-from frazil.spice.canvas.sampling import (
-    ONE,
-    Repeat,
-    sample,
-    sample_grid,
-    scaled_positions,
-    tiled,
-    transformed,
-)
+from frazil.spice.canvas.sampling import tiled
 from frazil.spice.canvas.surface import Surface, argb, opaque, without_alpha
 from frazil.spice.display_channel import (
     DISPLAY_FROM_SERVER,
@@ -68,7 +61,7 @@ from frazil.spice.draw_records import (
     ScaleMode,
 )
 from frazil.spice.fields import Buffer
-from frazil.spice.geometry_records import Point16, Rect, Transform
+from frazil.spice.geometry_records import Rect
 from frazil.spice.image_records import Image, SurfaceImage
 from frazil.spice.pictures.decoder import PictureDecoder, SessionPictures
 from frazil.spice.pictures.picture import Picture, Pixels
@@ -225,36 +218,6 @@ class Canvas:
     def _brush_image(brush: Brush) -> Image | None:
         return brush.content.image if isinstance(brush.content, Pattern) else None
 
-    def _placed(
-        self, surface: Surface, picture: Picture, source_area: Rect, box: Rect, area: Area, scale_mode: int
-    ) -> tuple[Pixels, Area]:
-        """A picture's part, scaled to the box if need be: its pixels of the area, and the area that it has any for."""
-        if _same_size(source_area, box):
-            left, top = box.left - source_area.left, box.top - source_area.top
-            seen = area.cut(left, top, left + picture.width, top + picture.height)
-            lines = slice(seen.top - top, max(seen.top, seen.bottom) - top)
-            columns = slice(seen.left - left, max(seen.left, seen.right) - left)
-            return picture.pixels[lines, columns], seen
-        if area.empty:
-            return picture.pixels[:0, :0], area
-        return self._scaled(surface, picture, source_area, box, area, scale_mode), area
-
-    @staticmethod
-    def _scaled(
-        surface: Surface, picture: Picture, source_area: Rect, box: Rect, area: Area, scale_mode: int
-    ) -> Pixels:
-        """Pixels with an alpha: beside the picture they are transparent, and in it opaque where it has no alpha."""
-        if scale_mode not in (ScaleMode.INTERPOLATE, ScaleMode.NEAREST):
-            raise RemoteProtocolError(f"A picture is to be scaled in mode {scale_mode}, which is none.")
-        across = _quotient(source_area.width * ONE, box.width)
-        down = _quotient(source_area.height * ONE, box.height)
-        xs = scaled_positions(area.left - box.left, area.width, step=across, origin=source_area.left * ONE)
-        ys = scaled_positions(area.top - box.top, area.height, step=down, origin=source_area.top * ONE)
-        pixels = argb(surface.native(picture.pixels), surface.format)  # in fewer bits, if the surface has fewer
-        if not picture.alpha:
-            pixels = opaque(pixels)
-        return sample_grid(pixels, xs, ys, smooth=scale_mode == ScaleMode.INTERPOLATE)
-
     # The drawings
 
     def _copy_bits(self, draw: CopyBits) -> None:
@@ -280,10 +243,10 @@ class Canvas:
     def _copy(self, draw: DrawCopy | DrawBlend) -> None:
         surface, area = self._area(draw.base, draw.mask)
         picture = self._picture(draw.source)
-        pixels, area = self._placed(surface, picture, draw.source_area, draw.base.box, area, draw.scale_mode)
+        pixels, area = placed(surface, picture, draw.source_area, draw.base.box, area, draw.scale_mode)
         if area.empty:
             return
-        scaled = not _same_size(draw.source_area, draw.base.box)
+        scaled = not same_size(draw.source_area, draw.base.box)
         if scaled and not picture.alpha and not puts(draw.rop, Rop.INVERS_SRC):
             pixels = without_alpha(pixels)
         source = surface.native(pixels)
@@ -294,10 +257,10 @@ class Canvas:
     def _opaque(self, draw: DrawOpaque) -> None:
         surface, area = self._area(draw.base, draw.mask)
         picture = self._picture(draw.source)
+        self._touch(self._brush_image(draw.brush))  # if it is missing, nothing may be drawn yet
         if area.empty:
-            self._touch(self._brush_image(draw.brush))
             return
-        pixels, seen = self._placed(surface, picture, draw.source_area, draw.base.box, area, draw.scale_mode)
+        pixels, seen = placed(surface, picture, draw.source_area, draw.base.box, area, draw.scale_mode)
         if not seen.empty:
             surface.write(seen, surface.native(pixels.copy()))
         brush = self._brush(surface, draw.brush, area)
@@ -306,10 +269,10 @@ class Canvas:
     def _rop3(self, draw: DrawRop3) -> None:
         surface, area = self._area(draw.base, draw.mask)
         picture = self._picture(draw.source)
-        if _same_size(draw.source_area, draw.base.box) or area.empty:
-            pixels, area = self._placed(surface, picture, draw.source_area, draw.base.box, area, draw.scale_mode)
+        if same_size(draw.source_area, draw.base.box) or area.empty:
+            pixels, area = placed(surface, picture, draw.source_area, draw.base.box, area, draw.scale_mode)
         else:
-            pixels = self._rop3_scaled(picture, draw, area)
+            pixels = scaled_for_rop3(picture, draw, area)
         if area.empty:
             self._touch(self._brush_image(draw.brush))
             return
@@ -317,26 +280,13 @@ class Canvas:
         source = surface.native(pixels)
         surface.write(area, combine3(draw.rop3, brush, source, surface.read(area)))
 
-    @staticmethod
-    def _rop3_scaled(picture: Picture, draw: DrawRop3, area: Area) -> Pixels:
-        """Of this one operation the source's origin is rounded to a pixel of the destination."""
-        box, part = draw.base.box, draw.source_area
-        if not part.width or not part.height:
-            raise RemoteProtocolError("A picture is to be scaled from no pixels.")
-        across, down = part.width / box.width, part.height / box.height
-        left = int(np.floor(part.left / across + 0.5)) + area.left - box.left
-        top = int(np.floor(part.top / down + 0.5)) + area.top - box.top
-        xs = scaled_positions(left, area.width, step=int(across * ONE), origin=0)
-        ys = scaled_positions(top, area.height, step=int(down * ONE), origin=0)
-        return sample_grid(picture.pixels, xs, ys, smooth=draw.scale_mode == ScaleMode.INTERPOLATE)
-
     def _transparent(self, draw: DrawTransparent) -> None:
         surface, area = self._area(draw.base)
         picture = self._picture(draw.source)
-        pixels, area = self._placed(surface, picture, draw.source_area, draw.base.box, area, ScaleMode.NEAREST)
+        pixels, area = placed(surface, picture, draw.source_area, draw.base.box, area, ScaleMode.NEAREST)
         if area.empty:
             return
-        if not _same_size(draw.source_area, draw.base.box) and not picture.alpha:
+        if not same_size(draw.source_area, draw.base.box) and not picture.alpha:
             pixels = without_alpha(pixels)
         source = surface.native(pixels.copy())
         if surface.raw.dtype == np.uint32:
@@ -355,40 +305,17 @@ class Canvas:
         if not picture.alpha and not (of_surface and draw.alpha_flags & AlphaFlags.SRC_SURFACE_HAS_ALPHA):
             picture = Picture(opaque(picture.pixels))
         picture = replace(picture, alpha=True)
-        pixels, area = self._placed(surface, picture, draw.source_area, draw.base.box, area, ScaleMode.NEAREST)
+        pixels, area = placed(surface, picture, draw.source_area, draw.base.box, area, ScaleMode.NEAREST)
         if area.empty:
             return
         keeps = surface.has_alpha or bool(draw.alpha_flags & AlphaFlags.DEST_HAS_ALPHA)
         mask = None if draw.alpha == 255 else np.full(pixels.shape, draw.alpha << 24, np.uint32)
-        self._blend(surface, area, Operator.OVER, pixels, mask=mask, keeps_alpha=keeps)
-
-    def _blend(
-        self,
-        surface: Surface,
-        area: Area,
-        chosen: Operator | Mode,
-        source: Pixels,
-        *,
-        mask: Pixels | None = None,
-        by_channel: bool = False,
-        keeps_alpha: bool,
-    ) -> None:
-        """`source` and `mask` have the area's size."""
-        if np.shares_memory(source, surface.raw):
-            source = source.copy()
-        for band in area.bands():
-            lines = slice(band.top - area.top, band.bottom - area.top)
-            dest = surface.pixels(band)
-            if not keeps_alpha:
-                dest = opaque(dest)
-            coverage = None if mask is None else mask[lines]
-            made = blend(chosen, source[lines], dest, mask=coverage, by_channel=by_channel)
-            surface.write(band, surface.native(made if keeps_alpha else without_alpha(made)))
+        blend_onto(surface, area, Operator.OVER, pixels, mask=mask, keeps_alpha=keeps)
 
     def _text(self, draw: DrawText) -> None:
         surface, area = self._area(draw.base)
+        self._touch(self._brush_image(draw.fore_brush), self._brush_image(draw.back_brush))  # before anything is drawn
         if area.empty:
-            self._touch(self._brush_image(draw.fore_brush), self._brush_image(draw.back_brush))
             return
         back = draw.back_area
         if back.left < back.right and back.top < back.bottom:
@@ -402,7 +329,7 @@ class Canvas:
         covered = glyphs.coverage(draw.string, area)
         mask = covered.astype(np.uint32) << np.uint32(24)
         source = self._text_brush(surface, draw, area)
-        self._blend(surface, area, Operator.OVER, source, mask=mask, keeps_alpha=surface.has_alpha)
+        blend_onto(surface, area, Operator.OVER, source, mask=mask, keeps_alpha=surface.has_alpha)
 
     def _text_brush(self, surface: Surface, draw: DrawText, area: Area) -> Pixels:
         """A pattern begins at the string's corner, not at the surface's."""
@@ -462,30 +389,38 @@ class Canvas:
             return
         if draw.flags & CompositeFlags.SOURCE_OPAQUE and isinstance(draw.source.content, SurfaceImage):
             source = opaque(source)
-        flags = draw.flags
         if np.shares_memory(source, surface.raw):
             source = source.copy()
         if mask is not None and np.shares_memory(mask, surface.raw):
             mask = mask.copy()
-
-        def placed(
-            pixels: Pixels, transform: Transform | None, origin: Point16, kind: int, repeat: int, band: Area
-        ) -> Pixels:
-            x = origin.x + band.left - draw.base.box.left
-            y = origin.y + band.top - draw.base.box.top
-            columns, lines = transformed(transform, x, y, band.width, band.height)
-            smooth = transform is not None and kind & 7 in _SMOOTH_FILTERS
-            return sample(pixels, columns, lines, smooth=smooth, repeat=Repeat(repeat & 3))
-
+        flags = draw.flags
         for band in area.bands():
+            x, y = band.left - draw.base.box.left, band.top - draw.base.box.top
             coverage = None
             if mask is not None:
-                coverage = placed(mask, draw.mask_transform, draw.mask_origin, flags >> 11, flags >> 16, band)
-            self._blend(
+                coverage = layer(
+                    mask,
+                    draw.mask_transform,
+                    left=draw.mask_origin.x + x,
+                    top=draw.mask_origin.y + y,
+                    area=band,
+                    kind=flags >> 11,
+                    repeat=flags >> 16,
+                )
+            above = layer(
+                source,
+                draw.source_transform,
+                left=draw.source_origin.x + x,
+                top=draw.source_origin.y + y,
+                area=band,
+                kind=flags >> 8,
+                repeat=flags >> 14,
+            )
+            blend_onto(
                 surface,
                 band,
                 chosen,
-                placed(source, draw.source_transform, draw.source_origin, flags >> 8, flags >> 14, band),
+                above,
                 mask=coverage,
                 by_channel=bool(flags & CompositeFlags.COMPONENT_ALPHA),
                 keeps_alpha=surface.has_alpha,
@@ -500,19 +435,3 @@ class Canvas:
         if picture.only_alpha and not isinstance(image.content, SurfaceImage):
             return np.full_like(picture.pixels, 0xFF000000)
         return picture.pixels if picture.alpha else opaque(picture.pixels)
-
-
-_SMOOTH_FILTERS = (1, 2, 4)
-"""`PIXMAN_FILTER_GOOD`, `BEST` and `BILINEAR`; `FAST` and `NEAREST` take one pixel."""
-
-
-def _same_size(first: Rect, second: Rect) -> bool:
-    return (first.width, first.height) == (second.width, second.height)
-
-
-def _quotient(dividend: int, divisor: int) -> int:
-    """Towards zero, as C divides."""
-    if not divisor:
-        raise RemoteProtocolError("A picture is to be scaled to no pixels.")
-    whole = abs(dividend) // abs(divisor)
-    return whole if (dividend < 0) == (divisor < 0) else -whole

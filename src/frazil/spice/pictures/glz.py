@@ -71,21 +71,33 @@ class GlzWindow:
         return len(self._kept)
 
     def decode(self, data: Buffer, *, high_bits_set: bool = False) -> Picture:
-        """Make a picture and keep it. Raises MissingPicture, and RemoteProtocolError for what can't be right."""
+        """Make a picture and keep it. Raises MissingPicture, and RemoteProtocolError for what can't be right.
+
+        A message may have a second picture that is missing, and is given again: a picture that is kept is made of that.
+        """
         cursor = Cursor(data)
         header = _read_header(cursor)
-        if header.number in self._kept or header.number < self._oldest:
-            raise RemoteProtocolError(f"Picture {header.number} of the session comes a second time.")
         count = header.width * header.height
-        if self._pixels + count > 2 * self._pixels_max:
-            raise RemoteProtocolError(f"The session's pictures have more than {self._pixels_max} pixels.")
-        bgr = self._unpack(cursor, header, _BGR_BYTES)
-        alpha = self._unpack(cursor, header, 1) if header.type is LzType.RGBA else None
-        self._keep(header, _Kept(bgr, alpha, 255 if high_bits_set else 0, header.oldest))
+        kept = self._kept.get(header.number)
+        if kept is None:
+            kept = self._unpacked(cursor, header, high_bits_set=high_bits_set)
+            self._keep(header, kept)
+        elif len(kept.bgr) != count * _BGR_BYTES:
+            raise RemoteProtocolError(f"Picture {header.number} of the session comes a second time as another one.")
+        bgr, alpha = kept.bgr, kept.alpha
         pixels = from_bgr(bgr, header.width, header.height)
         if alpha is not None:
             pixels = with_alpha(pixels, alpha)
         return Picture(pixels if header.top_down else pixels[::-1], alpha=alpha is not None)
+
+    def _unpacked(self, cursor: Cursor, header: _Header, *, high_bits_set: bool) -> _Kept:
+        if header.number < self._oldest:
+            raise RemoteProtocolError(f"Picture {header.number} of the session comes when it may be forgotten.")
+        if self._pixels + header.width * header.height > 2 * self._pixels_max:
+            raise RemoteProtocolError(f"The session's pictures have more than {self._pixels_max} pixels.")
+        bgr = self._unpack(cursor, header, _BGR_BYTES)
+        alpha = self._unpack(cursor, header, 1) if header.type is LzType.RGBA else None
+        return _Kept(bgr, alpha, 255 if high_bits_set else 0, header.oldest)
 
     def _keep(self, header: _Header, kept: _Kept) -> None:
         self._kept[header.number] = kept

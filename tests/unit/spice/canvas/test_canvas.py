@@ -33,13 +33,16 @@ from frazil.spice.draw_records import (
     DrawComposite,
     DrawCopy,
     DrawFill,
+    DrawOpaque,
     DrawRop3,
     Mask,
     MaskFlags,
+    Pattern,
     Rop,
 )
 from frazil.spice.geometry_records import Point, Point16, Rect
 from frazil.spice.image_records import Bitmap, Image, ImageFlags, ImageType, SurfaceImage
+from frazil.spice.pictures import NotInCache
 from frazil.spice.pictures.decoder import SessionPictures
 from frazil.spice.records import encode
 from tests.harness import captures
@@ -204,6 +207,26 @@ def test_pictures_and_palettes_are_forgotten_when_the_server_says_so() -> None:
             say(one, again)
     say(one, InvalPalette(id=3))
     assert one.handle(DisplayServer.INVAL_ALL_PALETTES, b"")
+
+
+def test_a_drawing_of_which_something_is_missing_is_not_begun() -> None:
+    one = canvas(2, 1)
+    cached = Image(id=9, type=ImageType.FROM_CACHE, flags=0, width=1, height=1, content=None)
+    draw = DrawOpaque(
+        base=base(rect(0, 0, 2, 1)),
+        source=bitmap(0xFF, 0xFF),
+        source_area=rect(0, 0, 2, 1),
+        brush=Brush(type=2, content=Pattern(image=cached, position=Point(x=0, y=0))),
+        rop=Rop.OP_OR,
+        scale_mode=1,
+        mask=NO_MASK,
+    )
+    with pytest.raises(NotInCache):
+        say(one, draw)
+    assert raw(one) == [[0, 0]]
+    say(one, copy(bitmap(0xFF00, number=9, flags=ImageFlags.CACHE_ME), rect(0, 0, 1, 1), rect(5, 0, 6, 1)))
+    say(one, draw)
+    assert raw(one) == [[0xFFFF, 0xFFFF]]
 
 
 def test_nothing_is_left_after_a_reset() -> None:

@@ -146,6 +146,18 @@ def test_pictures_of_two_channels_may_come_in_another_order() -> None:
     assert len(window) == 1
 
 
+def test_a_message_that_is_given_again_has_its_picture_still() -> None:
+    window = GlzWindow(1000)
+    first = window.decode(picture(0, literal(RED, GREEN, RED, GREEN)))
+    again = window.decode(picture(0, literal(RED, GREEN, RED, GREEN)))
+    assert again.pixels.tolist() == first.pixels.tolist()
+    assert len(window) == 1
+    for number in (1, 2):
+        window.decode(picture(number, literal(RED, RED, RED, RED), back=0))
+    with pytest.raises(RemoteProtocolError, match="may be forgotten"):
+        window.decode(picture(0, literal(RED, GREEN, RED, GREEN)))
+
+
 def test_the_window_has_bounds() -> None:
     window = GlzWindow(6)
     for number in range(3):
@@ -155,7 +167,7 @@ def test_the_window_has_bounds() -> None:
 
 
 BAD = {
-    "a picture twice": picture(0, literal(RED, RED, RED, RED)),
+    "another picture with the same number": picture(0, literal(RED, RED), width=2),
     "a reference over a picture's end": picture(1, back(4, 1, pictures=1)),
     "a reference before this one": picture(1, literal(RED) + back(3, 1)),
     "too much from before": picture(1, literal(RED) + back(4, 0, pictures=1)),
