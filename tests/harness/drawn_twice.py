@@ -29,7 +29,7 @@ from frazil.spice.geometry_records import Rect
 from frazil.spice.image_records import BitmapFormat, Image
 from tests.harness.drawings import Artist
 from tests.harness.qxl_card import Card, CardSettings, qxl_card
-from tests.harness.spice_recorder import Recorder, recording
+from tests.harness.spice_recorder import CACHE_PIXELS, WINDOW_PIXELS, Recorder, recording
 
 MEANT = {
     SurfaceFormat.XRGB32: 0x00FFFFFF,
@@ -119,9 +119,14 @@ def put(image: Image, *, left: int = 0, top: int = 0, surface: int = 0) -> DrawC
 
 
 @contextmanager
-def drawn_twice(settings: CardSettings) -> Iterator[Twice]:
-    """Start a server with a card, and follow it."""
-    with qxl_card(settings) as card, recording(card.port) as recorder:
+def drawn_twice(
+    settings: CardSettings, *, cache_pixels: int = CACHE_PIXELS, window_pixels: int = WINDOW_PIXELS
+) -> Iterator[Twice]:
+    """Start a server with a card, and follow it with caches of these sizes."""
+    with (
+        qxl_card(settings) as card,
+        recording(card.port, cache_pixels=cache_pixels, window_pixels=window_pixels) as recorder,
+    ):
         twice = Twice(card, recorder, settings)
         twice.draw()
         yield twice

@@ -104,8 +104,17 @@ class _Link:
 class Recorder:
     """A canvas that follows a server. `stream` is all that the display channel said, each message behind its header."""
 
-    def __init__(self, port: int, *, compression: ImageCompression | None, caps: tuple[int, ...]) -> None:
-        self.canvas = Canvas(SessionPictures.of_sizes(cache_pixels=CACHE_PIXELS, window_pixels=WINDOW_PIXELS))
+    def __init__(
+        self,
+        port: int,
+        *,
+        compression: ImageCompression | None,
+        caps: tuple[int, ...],
+        cache_pixels: int,
+        window_pixels: int,
+    ) -> None:
+        self.pictures = SessionPictures.of_sizes(cache_pixels=cache_pixels, window_pixels=window_pixels)
+        self.canvas = Canvas(self.pictures)
         self.pointer = Pointer()
         self.stream = bytearray()
         self._come: queue.Queue[tuple[ChannelType, int, bytes] | None] = queue.Queue()
@@ -120,9 +129,9 @@ class Recorder:
             )
         begin = DisplayInit(
             pixmap_cache_id=1,
-            pixmap_cache_pixels=CACHE_PIXELS,
+            pixmap_cache_pixels=cache_pixels,
             glz_dictionary_id=1,
-            glz_window_pixels=WINDOW_PIXELS,
+            glz_window_pixels=window_pixels,
         )
         self._display.send(DisplayClient.INIT, encode(begin))
         self._thread = threading.Thread(target=self._listen)
@@ -188,10 +197,17 @@ class Recorder:
 
 @contextmanager
 def recording(
-    port: int, *, compression: ImageCompression | None = None, caps: tuple[int, ...] = CAPS
+    port: int,
+    *,
+    compression: ImageCompression | None = None,
+    caps: tuple[int, ...] = CAPS,
+    cache_pixels: int = CACHE_PIXELS,
+    window_pixels: int = WINDOW_PIXELS,
 ) -> Iterator[Recorder]:
     """Follow the server on this machine's `port`, which asks for no password."""
-    recorder = Recorder(port, compression=compression, caps=caps)
+    recorder = Recorder(
+        port, compression=compression, caps=caps, cache_pixels=cache_pixels, window_pixels=window_pixels
+    )
     try:
         yield recorder
     finally:

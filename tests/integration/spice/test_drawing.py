@@ -13,7 +13,7 @@ from frazil.spice.canvas.blend_modes import FLOATING, WITHOUT_CHANNELS, Mode
 from frazil.spice.cursor_channel import CursorHeader, CursorShape, CursorType
 from frazil.spice.display_channel import DisplayServer, SurfaceDestroy, SurfaceFormat
 from frazil.spice.draw_records import ScaleMode, StringFlags
-from frazil.spice.image_records import BitmapFormat, ImageCompression, ImageFlags, ImageType
+from frazil.spice.image_records import BitmapFormat, Image, ImageCompression, ImageFlags, ImageType
 from tests.harness.drawings import Artist
 from tests.harness.drawn_twice import PICTURES, Twice, drawn_twice, put
 from tests.harness.qxl_card import ALWAYS, CardSettings
@@ -123,6 +123,28 @@ def test_deflated_glz_refers_to_what_came_before() -> None:
         pictures(twice, artist)
         used = twice.recorder.canvas.pictures.used
         assert {ImageType.ZLIB_GLZ_RGB, ImageType.FROM_CACHE_LOSSLESS} <= set(used), used
+
+
+def test_small_caches_forget_what_the_server_says() -> None:
+    """Pictures come again from a cache of which most is thrown out, and refer to others in a window that is short."""
+    artist = Artist(13, WIDTH, HEIGHT)
+    settings = CardSettings(width=WIDTH, height=HEIGHT, compression=ImageCompression.GLZ)
+    sizes = {"cache_pixels": 30_000, "window_pixels": 1 << 16}
+    with drawn_twice(settings, **sizes) as twice:
+        kept: list[Image] = []
+        for _ in range(40):
+            if not kept or artist.random.random() < 0.6:
+                kept.append(artist.picture(96, 60, flags=ImageFlags.CACHE_ME))
+            record = put(
+                artist.random.choice(kept[-8:]), left=artist.random.randrange(64), top=artist.random.randrange(64)
+            )
+            differing = twice.differing(twice.draw(record))
+            assert not differing.any(), f"{differing.sum()} pixels"
+        canvas, pictures = twice.recorder.canvas, twice.recorder.pictures
+        assert canvas.drawn[DisplayServer.INVAL_LIST]
+        assert canvas.pictures.used[ImageType.FROM_CACHE]
+        assert 0 < len(pictures.cache) < len(kept)
+        assert 0 < len(pictures.window) < canvas.pictures.used[ImageType.GLZ_RGB]
 
 
 def test_lossy_pictures_are_near_and_are_replaced_by_exact_ones() -> None:
