@@ -155,12 +155,12 @@ class Artist:
         )
         return Image(id=self.number(), type=ImageType.BITMAP, flags=flags, width=width, height=height, content=bitmap)
 
-    def smooth(self, form: BitmapFormat, width: int = 128, height: int = 96) -> Image:
+    def smooth(self, form: BitmapFormat, width: int = 128, height: int = 96, *, phase: int = 0) -> Image:
         """A picture without edges, as a photograph has parts."""
         x, y = np.meshgrid(np.arange(width), np.arange(height))
         alpha = np.where(x < width // 2, 255, 255 - y) if form is BitmapFormat.RGBA else np.zeros_like(x)
         colors = [
-            128 + 100 * np.sin(x / 17) * np.cos(y / 23),
+            128 + 100 * np.sin((x + phase) / 17) * np.cos(y / 23),
             128 + 90 * np.sin(x / 29 + y / 31),
             128 + 80 * np.cos(x / 41),
         ]

@@ -121,9 +121,14 @@ def qxl_card(settings: CardSettings) -> Iterator[Card]:
 
 
 class Memory:
-    """What the card's commands point to. Nothing is freed before the process ends."""
+    """What the card's commands point to. Nothing is freed before the process ends.
 
-    def __init__(self) -> None:
+    `opaque`: drawings are said to hide what is below, so that the server need not send what was hidden at once, and
+    sees a film in pictures that follow each other.
+    """
+
+    def __init__(self, *, opaque: bool) -> None:
+        self._effect = int(opaque)  # QXL_EFFECT_BLEND or QXL_EFFECT_OPAQUE
         self._kept: list[ctypes.Array[ctypes.c_char]] = []
 
     def put(self, data: bytes) -> int:
@@ -167,8 +172,12 @@ class Memory:
         areas = [Rect(top=0, left=0, bottom=0, right=0)] * 3
         for index, (surface_id, area) in enumerate(_surfaces_of(record)):
             deps[index], areas[index] = surface_id, area
-        head = struct.pack("<QIBBB", 0, base.surface_id, 0, _DRAW_TYPES[type(record)], 0) + bytes(16)
-        head += _rect(base.box) + self._clip(base.clip) + struct.pack("<I3i", 0, *deps)
+        head = struct.pack("<QIBBB", 0, base.surface_id, self._effect, _DRAW_TYPES[type(record)], 0) + bytes(16)
+        head += (
+            _rect(base.box)
+            + self._clip(base.clip)
+            + struct.pack("<I3i", time.monotonic_ns() // 1_000_000 & 0xFFFFFFFF, *deps)
+        )
         return head + b"".join(_rect(area) for area in areas) + self._body(record).ljust(160, b"\0")
 
     def _clip(self, clip: draws.Clip) -> bytes:
@@ -496,7 +505,7 @@ class _Server:
     def __init__(self, settings: CardSettings) -> None:
         self._settings = settings
         self.loop = _Loop()
-        self.memory = Memory()
+        self.memory = Memory(opaque=settings.video != VIDEO_OFF)
         self._commands: deque[tuple[int, int]] = deque()
         self._cursors: deque[int] = deque()
         self._library = ctypes.CDLL(LIBRARY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from frazil.spice.draw_records import ScaleMode, StringFlags
 from frazil.spice.image_records import BitmapFormat, Image, ImageCompression, ImageFlags, ImageType
 from tests.harness.drawings import Artist
 from tests.harness.drawn_twice import PICTURES, Twice, drawn_twice, put
-from tests.harness.qxl_card import ALWAYS, CardSettings
+from tests.harness.qxl_card import ALWAYS, VIDEO_ALL, CardSettings
 
 WIDTH, HEIGHT = 256, 192
 TIMES = 25
@@ -47,6 +48,7 @@ DRAWINGS: dict[str, Callable[[Artist], Any]] = {
 }
 ROUNDED = frozenset(f"composite {mode.name}" for mode in FLOATING)
 """In floating point a channel may be off by one: compilers put its terms in another order."""
+FRAMES_MAX, FRAME_S = 200, 0.04
 UNDEFINED = frozenset(f"composite {mode.name}" for mode in WITHOUT_CHANNELS)
 SURFACES = (SurfaceFormat.XRGB32, SurfaceFormat.ARGB32, SurfaceFormat.RGB555)
 FORMATS = (
@@ -163,6 +165,22 @@ def test_lossy_pictures_are_near_and_are_replaced_by_exact_ones() -> None:
         assert twice.recorder.canvas.drawn[DisplayServer.COPY_BITS] == 1
         error = np.abs(channels(theirs) - channels(twice.ours.raw)).max()
         assert error <= 24, f"after a copy: off by {error}"
+
+
+def test_a_film_comes_as_video() -> None:
+    artist = Artist(14, WIDTH, HEIGHT)
+    settings = CardSettings(width=WIDTH, height=HEIGHT, compression=ImageCompression.LZ, video=VIDEO_ALL)
+    with drawn_twice(settings) as twice:
+        drawn = twice.recorder.canvas.drawn
+        for number in range(FRAMES_MAX):
+            theirs = twice.draw(put(artist.smooth(BitmapFormat.BIT32, 160, 120, phase=number), left=32, top=24))
+            if drawn[DisplayServer.STREAM_DATA] + drawn[DisplayServer.STREAM_DATA_SIZED] >= 5:
+                break
+            time.sleep(FRAME_S)  # a film has its pace: slower pictures are no film
+        assert drawn[DisplayServer.STREAM_CREATE] == 1
+        assert len(twice.recorder.canvas.streams) == 1
+        error = np.abs(channels(theirs) - channels(twice.ours.raw))
+        assert error.mean() < 4, f"off by {error.mean():.1f}, at most by {error.max()}"
 
 
 def test_the_pointer_has_the_shape_that_the_card_gave_it() -> None:

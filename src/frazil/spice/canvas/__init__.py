@@ -2,7 +2,7 @@
 
 `Canvas` takes a display channel's messages, `Pointer` a cursor channel's. What they draw with is in `area` (clips and
 masks), `rops`, `placing` and `sampling` (scaled, repeated and transformed pictures), `layers`, `blending` and
-`blend_modes`, `strokes` and `glyphs`.
+`blend_modes`, `strokes`, `glyphs` and `streams` (video).
 """
 
 from frazil.spice.canvas.canvas import Canvas

@@ -26,12 +26,15 @@ from frazil.spice.canvas.layers import blend_onto, layer
 from frazil.spice.canvas.placing import placed, same_size, scaled_for_rop3
 from frazil.spice.canvas.rops import Raw, combine, combine3, puts, reads_dest
 from frazil.spice.canvas.sampling import tiled
+from frazil.spice.canvas.streams import Streams
 from frazil.spice.canvas.surface import Surface, argb, opaque, without_alpha
 from frazil.spice.display_channel import (
     DISPLAY_FROM_SERVER,
     DisplayServer,
     InvalList,
     InvalPalette,
+    StreamData,
+    StreamDataSized,
     SurfaceCreate,
     SurfaceDestroy,
 )
@@ -72,12 +75,17 @@ _NO_INVERSION = Rop(0)
 
 
 class Canvas:
-    """One display channel. `drawn` counts the messages that were handled."""
+    """One display channel. `drawn` counts the messages that were handled.
+
+    `frames_not_shown` counts those of streams in other codecs than MJPEG, which are passed over.
+    """
 
     def __init__(self, session: SessionPictures, *, surfaces_max_pixels: int = SURFACES_MAX_PIXELS) -> None:
         self.surfaces: dict[int, Surface] = {}
         self.pictures = PictureDecoder(session)
+        self.streams = Streams()
         self.drawn: Counter[DisplayServer] = Counter()
+        self.frames_not_shown = 0
         self._session = session
         self._surfaces_max_pixels = surfaces_max_pixels
         self._handlers: dict[int, Callable[[Any], None]] = {
@@ -89,6 +97,12 @@ class Canvas:
             DisplayServer.INVAL_ALL_PALETTES: self._forget_palettes,
             DisplayServer.SURFACE_CREATE: self._create,
             DisplayServer.SURFACE_DESTROY: self._destroy,
+            DisplayServer.STREAM_CREATE: self.streams.create,
+            DisplayServer.STREAM_DATA: self._frame,
+            DisplayServer.STREAM_DATA_SIZED: self._frame,
+            DisplayServer.STREAM_CLIP: self.streams.clip,
+            DisplayServer.STREAM_DESTROY: self.streams.destroy,
+            DisplayServer.STREAM_DESTROY_ALL: lambda _: self.streams.clear(),
             DisplayServer.DRAW_FILL: self._fill,
             DisplayServer.DRAW_OPAQUE: self._opaque,
             DisplayServer.DRAW_COPY: self._copy,
@@ -124,6 +138,11 @@ class Canvas:
 
     def _reset(self, _message: Empty) -> None:
         self.surfaces.clear()
+        self.streams.clear()
+
+    def _frame(self, message: StreamData | StreamDataSized) -> None:
+        if not self.streams.frame(message).show(self.surfaces):
+            self.frames_not_shown += 1
 
     def _surface(self, number: int) -> Surface:
         try:
