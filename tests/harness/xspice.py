@@ -85,6 +85,17 @@ class XSpice:
             stderr=subprocess.DEVNULL,
         )
 
+    @contextmanager
+    def running(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Let an X client go on while the block runs."""
+        environment = {**os.environ, "DISPLAY": self.display}
+        client = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield client
+        finally:
+            client.kill()
+            client.wait()
+
     def screen(self) -> npt.NDArray[np.uint32]:
         """Height × width numbers 0x00RRGGBB: what the X server itself has on its screen (X11/XWDFile.h)."""
         command = ["xwd", "-root", "-silent", "-display", self.display]
