@@ -33,6 +33,7 @@ WORK = (
 @pytest.fixture(scope="module")
 def server() -> Iterator[XSpice]:
     with tempfile.TemporaryDirectory() as place, xspice(Path(place)) as made:
+        made.run("xdotool", "mousemove", "4000", "4000")
         yield made
 
 
@@ -62,7 +63,6 @@ def assert_same_screen(server: XSpice, recorder: Recorder) -> None:
     ids=lambda value: value.name if isinstance(value, ImageCompression) else "",
 )
 def test_our_surface_is_the_servers_screen(server: XSpice, compression: ImageCompression, kind: ImageType) -> None:
-    server.run("xdotool", "mousemove", "4000", "4000")
     with recording(server.port, compression=compression) as recorder:
         assert_same_screen(server, recorder)
         for command in WORK:
