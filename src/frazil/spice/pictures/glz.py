@@ -104,13 +104,13 @@ class GlzWindow:
         self._pixels += header.width * header.height
         while self._next in self._kept:
             self._next += 1
-        if self._next == 0:
-            return
-        last = self._kept.get(self._next - 1)
+        last = self._kept.get(self._next - 1)  # all up to this one have come
         if last is None:
             return
-        for number in [number for number in self._kept if number < last.oldest]:
-            self._pixels -= len(self._kept.pop(number).bgr) // _BGR_BYTES
+        for number in range(self._oldest, last.oldest):
+            forgotten = self._kept.pop(number, None)
+            if forgotten is not None:
+                self._pixels -= len(forgotten.bgr) // _BGR_BYTES
         self._oldest = max(self._oldest, last.oldest)
 
     def _unpack(self, cursor: Cursor, header: _Header, plane_bytes: int) -> bytes | bytearray:
