@@ -21,6 +21,7 @@ from frazil.spice.pictures.quic import (
     Bits,
     Family,
     QuicType,
+    decode_planes,
     decode_quic,
     picture_of,
 )
@@ -123,8 +124,11 @@ def test_runs_and_what_is_over_the_end_of_a_line() -> None:
     """Once the model has seen a zero, zeros take one bit. The second line's fourth pixel is where a run may begin."""
     begun = coded(FAMILY_8, 7, 0) + "111" + "111"
     assert decode_quic(header(QuicType.GRAY, 5, 2) + words(begun + "1" + "110" + "0" * 32)).pixels.any() == 0
+    endless = header(QuicType.GRAY, 4, 2) + words(begun + "1" * 4000)
     with pytest.raises(RemoteProtocolError, match="run"):
-        decode_quic(header(QuicType.GRAY, 4, 2) + words(begun + "1" * 4000))
+        decode_planes(endless)
+    with pytest.raises(RemoteProtocolError):
+        decode_quic(endless)
 
 
 @given(st.sampled_from(QuicType), st.integers(1, 30), st.integers(1, 30), st.binary(max_size=200))
