@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -62,19 +63,35 @@ FORMATS = (
 )
 
 
+@pytest.fixture(scope="module")
+def card_of() -> Iterator[Callable[[SurfaceFormat], Twice]]:
+    """One server for each format of the screen; its surfaces are the test's."""
+    made: dict[SurfaceFormat, Twice] = {}
+    with ExitStack() as servers:
+
+        def of(form: SurfaceFormat) -> Twice:
+            if form not in made:
+                settings = CardSettings(width=WIDTH, height=HEIGHT, format=form)
+                made[form] = servers.enter_context(drawn_twice(settings))
+            return made[form]
+
+        yield of
+
+
 @pytest.mark.parametrize("drawing", DRAWINGS)
-@pytest.mark.parametrize(
-    "form", [SurfaceFormat.XRGB32, SurfaceFormat.ARGB32, SurfaceFormat.RGB555], ids=lambda f: f.name
-)
-def test_each_drawing_is_the_servers_own(drawing: str, form: SurfaceFormat) -> None:
+@pytest.mark.parametrize("form", SURFACES, ids=lambda f: f.name)
+def test_each_drawing_is_the_servers_own(
+    drawing: str, form: SurfaceFormat, card_of: Callable[[SurfaceFormat], Twice]
+) -> None:
     if form is SurfaceFormat.RGB555 and drawing.startswith(("text", "grey", "composite", "alpha")):
         pytest.skip("blending is of 32 bits: no driver of 16 bits asks for it")
     if form is SurfaceFormat.ARGB32 and drawing in UNDEFINED:
         pytest.skip("pixman's slip in these modes with a mask makes negative channels, which C turns into anything")
     artist = Artist(sum(map(ord, drawing)), WIDTH, HEIGHT)
-    with drawn_twice(CardSettings(width=WIDTH, height=HEIGHT, format=form)) as twice:
+    twice = card_of(form)
+    twice.draw(put(artist.picture(WIDTH, HEIGHT, form=PICTURES.get(form, BitmapFormat.BIT32))))
+    try:
         twice.make_surfaces(artist)
-        twice.draw(put(artist.picture(WIDTH, HEIGHT, form=PICTURES.get(form, BitmapFormat.BIT32))))
         for number in range(TIMES):
             record = DRAWINGS[drawing](artist)
             theirs = twice.draw(record)
@@ -84,8 +101,9 @@ def test_each_drawing_is_the_servers_own(drawing: str, form: SurfaceFormat) -> N
                 continue
             differing = twice.differing(theirs)
             assert not differing.any(), f"drawing {number}: {differing.sum()} pixels: {record}"
+    finally:
         twice.draw(SurfaceDestroy(surface_id=1), SurfaceDestroy(surface_id=2))
-        assert list(twice.recorder.canvas.surfaces) == [0]
+    assert list(twice.recorder.canvas.surfaces) == [0]
 
 
 def pictures(twice: Twice, artist: Artist, *, width_step: int = 32) -> None:

@@ -72,18 +72,30 @@ def test_our_surface_is_the_servers_screen(server: XSpice, compression: ImageCom
         assert {DisplayServer.DRAW_FILL, DisplayServer.DRAW_COPY} <= set(recorder.canvas.drawn)
 
 
+JOBS = ("scroll100", "copywinwin100", "shmput100", "aa10text", "rect100", "comppixwin100", "ftext", "putimage100")
+"""What x11perf does meanwhile."""
+AT_EACH = 3
+"""Moments: 24 in all, over which a test takes half a minute; `make test` looks at four of them."""
+
+
+@pytest.mark.parametrize(
+    ("jobs", "moments"),
+    [(("shmput100", "comppixwin100"), 2), pytest.param(JOBS, AT_EACH, marks=pytest.mark.soak)],
+    ids=("some", "all"),
+)
 @pytest.mark.parametrize("compression", [ImageCompression.AUTO_GLZ, ImageCompression.QUIC], ids=lambda one: one.name)
-def test_at_any_moment_of_a_desktop_in_motion(server: XSpice, compression: ImageCompression) -> None:
+def test_at_any_moment_of_a_desktop_in_motion(
+    server: XSpice, compression: ImageCompression, jobs: tuple[str, ...], moments: int
+) -> None:
     """Clients that scroll, copy, type and put pictures are stopped at once, and what is under way comes to its end."""
     chance = random.Random(int(compression))
-    jobs = ("scroll100", "copywinwin100", "shmput100", "aa10text", "rect100", "comppixwin100", "ftext", "putimage100")
     with recording(server.port, compression=compression) as recorder:
         for job in jobs:
             with server.running("x11perf", "-repeat", "1", "-time", "60", f"-{job}") as client:
-                for _ in range(3):
+                for _ in range(moments):
                     for _ in range(chance.randint(1, 40)):
                         recorder.take()
                     client.send_signal(signal.SIGSTOP)
                     assert_same_screen(server, recorder)
                     client.send_signal(signal.SIGCONT)
-        assert sum(recorder.canvas.drawn.values()) > 200
+        assert sum(recorder.canvas.drawn.values()) > 10 * len(jobs) * moments
