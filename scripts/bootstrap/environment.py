@@ -1,6 +1,7 @@
 """The virtual environment in .venv, made from a lock file in which every package is pinned by its hash.
 
-Its stamp names the hashes of the lock files that it holds; it is made anew only when they changed.
+Its stamp names the hashes of the lock files that it holds; it is made anew only when they changed. Frazil itself is
+installed again when its own compiled part did.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from progress import Board, counted
 
 PYTHON = "/usr/bin/python3"
 WAY_OUT = "Check the network, then run the same command again: it goes on from here."
+BUILD_WAY_OUT = "When what it misses is there, run the same command again: it goes on from here."
 PIP_OPTIONS = (
     "--require-hashes",
     "--no-deps",
@@ -49,7 +51,8 @@ def make(root: Path, *, lock: Path, board: Board) -> None:
         "build": digest(build),
         "run": digest(root / "requirements.lock"),
     }
-    wanted = {**base, "project": digest(root / "pyproject.toml")}
+    compiled = sorted((root / "src").rglob("*.c")) + sorted((root / "scripts").glob("compile_*.py"))
+    wanted = {**base, "project": digest(root / "pyproject.toml", *compiled)}
     if lock.name != "requirements.lock":
         wanted["dev"] = digest(lock)
     if all(held.get(key) == value for key, value in wanted.items()):
@@ -66,7 +69,7 @@ def make(root: Path, *, lock: Path, board: Board) -> None:
             run([*pip, "-r", str(lock)], doing="Installing the Python packages", way_out=WAY_OUT, read=read)
         step.tell(0.95)
         own = [arg for arg in pip if arg != "--require-hashes"]
-        run([*own, "--editable", str(root)], doing="Installing Frazil", way_out=WAY_OUT)
+        run([*own, "--editable", str(root)], doing="Installing Frazil", way_out=BUILD_WAY_OUT)
         # what else is held stays held: the packages for tests, when this is for running only
         stamp.write_text(json.dumps({**held, **wanted}), encoding="utf-8")
 

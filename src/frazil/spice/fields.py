@@ -164,6 +164,23 @@ class AtOffset:
             out.at_offset(lambda: self._inner.write(out, value))
 
 
+class DueAtOffset(AtOffset):
+    """The same where a value must stand (`@nonnull` of spice.proto): 0 is the peer's fault."""
+
+    __slots__ = ()
+
+    def read(self, cursor: Cursor, before: Mapping[str, Any]) -> Any:
+        value = super().read(cursor, before)
+        if value is None:
+            raise RemoteProtocolError("A message has no offset where one is due.")
+        return value
+
+    def write(self, out: Writer, value: Any) -> None:
+        if value is None:
+            raise LocalProtocolError("A value is due at an offset.")
+        super().write(out, value)
+
+
 class _Array:
     """What arrays have in common: reading and writing the items."""
 
@@ -214,6 +231,25 @@ class ArrayCountedBy(_Array):
 
     def read(self, cursor: Cursor, before: Mapping[str, Any]) -> tuple[Any, ...]:
         return self._read(cursor, before[self.field])
+
+
+class FixedArray(_Array):
+    """So many items."""
+
+    __slots__ = ("_count", "least_bytes")
+
+    def __init__(self, count: int, item: Kind) -> None:
+        super().__init__(item)
+        self._count = count
+        self.least_bytes = count * item.least_bytes
+
+    def read(self, cursor: Cursor, before: Mapping[str, Any]) -> tuple[Any, ...]:
+        return self._read(cursor, self._count)
+
+    def write(self, out: Writer, value: tuple[Any, ...]) -> None:
+        if len(value) != self._count:
+            raise LocalProtocolError(f"A field has {self._count} items, not {len(value)}.")
+        super().write(out, value)
 
 
 class ArrayToEnd(_Array):

@@ -21,6 +21,7 @@ from typing import Annotated, Any, TypeVar, dataclass_transform, get_args, get_o
 
 from frazil.model.errors import LocalProtocolError
 from frazil.spice.cursor import Cursor
+from frazil.spice.dependent_fields import Dependent
 from frazil.spice.fields import TYPE_NAMES, ArrayCountedBy, Buffer, Kind, Number, Truth, Writer
 
 T = TypeVar("T")
@@ -96,7 +97,13 @@ class _Single:
         value = getattr(record, self._name)
         if isinstance(self._kind, ArrayCountedBy) and getattr(record, self._kind.field) != len(value):
             raise LocalProtocolError(f"{self._kind.field} does not count {self._name} in a {type(record).__name__}.")
-        self._kind.write(out, value)
+        kind: Kind = self._kind
+        while isinstance(kind, Dependent):
+            try:
+                kind = kind.within({name: getattr(record, name) for name in kind.fields})
+            except ValueError as exc:
+                raise LocalProtocolError(str(exc)) from exc
+        kind.write(out, value)
 
 
 def _fuse(kinds: Mapping[str, Kind]) -> list[_Numbers | _Single]:

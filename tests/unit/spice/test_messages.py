@@ -1,6 +1,6 @@
 """Every declared message comes back from its bytes; what is cut off or too large is the peer's fault."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -12,6 +12,17 @@ from frazil.spice import fields
 from frazil.spice.agent_clipboard import ClipboardData, ClipboardGrab, ClipboardRelease, ClipboardRequest
 from frazil.spice.agent_messages import AGENT, AgentHeader, Monitor, MonitorsConfig, MonitorSize
 from frazil.spice.base_messages import BaseServer, ChannelWait, SetAck, WaitForChannels
+from frazil.spice.cursor_channel import CURSOR_FROM_SERVER, CursorServer
+from frazil.spice.dependent_fields import (
+    ArrayAtOffsetCountedBy,
+    Choice,
+    Dependent,
+    Flagged,
+    Nothing,
+    OctetsSizedBy,
+)
+from frazil.spice.display_channel import DISPLAY_FROM_CLIENT, DISPLAY_FROM_SERVER, DisplayServer
+from frazil.spice.draw_records import GlyphRun
 from frazil.spice.fields import I16, I64
 from frazil.spice.inputs_channel import INPUTS_FROM_CLIENT, INPUTS_FROM_SERVER, InputsClient, MousePosition
 from frazil.spice.main_channel import (
@@ -39,6 +50,9 @@ TABLES = {
     "playback from server": PLAYBACK_FROM_SERVER,
     "record from server": RECORD_FROM_SERVER,
     "record from client": RECORD_FROM_CLIENT,
+    "display from server": DISPLAY_FROM_SERVER,
+    "display from client": DISPLAY_FROM_CLIENT,
+    "cursor from server": CURSOR_FROM_SERVER,
     "agent": AGENT,
 }
 U32 = st.integers(0, 0xFFFFFFFF)
@@ -66,8 +80,14 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
             return st.binary(min_size=size, max_size=size)
         case fields.OctetsToEnd() | fields.CountedOctets() | fields.OctetsAtOffset():
             return st.binary(max_size=40)
+        case Nothing():
+            return st.none()
+        case fields.FixedArray(_count=count):
+            return st.lists(values(kind._item), min_size=count, max_size=count).map(tuple)
         case fields.CountedArray() | fields.ArrayToEnd() | fields.ArrayCountedBy():
             return st.lists(values(kind._item), max_size=6).map(tuple)
+        case fields.DueAtOffset():
+            return values(kind._inner)
         case fields.AtOffset():
             return st.none() | values(kind._inner)
         case RecordKind():
@@ -75,13 +95,42 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     raise AssertionError(f"No values are known for {kind!r}.")
 
 
-def records(kind: RecordKind) -> st.SearchStrategy[Any]:
-    def build(chosen: Mapping[str, Any]) -> Any:
-        counted = {k.field: len(chosen[name]) for name, k in kind.kinds.items() if isinstance(k, fields.ArrayCountedBy)}
-        return kind._class(**chosen, **counted)
+def choosing(kind: RecordKind, name: str) -> st.SearchStrategy[Any] | None:
+    """What a field can hold on which others depend, where that is not everything."""
+    for dependent in kind.kinds.values():
+        match dependent:
+            case Choice() if name in dependent.fields:
+                return st.sampled_from(sorted(dependent.cases))
+            case GlyphRun() if name == "flags":
+                return st.sampled_from([depth | top_down for depth in GlyphRun.KINDS for top_down in (0, 8)])
+            case fields.ArrayCountedBy() if name == dependent.field:
+                return SMALL
+            case OctetsSizedBy() | GlyphRun() | ArrayAtOffsetCountedBy() if name in dependent.fields:
+                return SMALL
+            case Flagged() if name in COUNTS:
+                return SMALL
+    return None
 
-    counts = {k.field for k in kind.kinds.values() if isinstance(k, fields.ArrayCountedBy)}
-    return st.fixed_dictionaries({n: values(k) for n, k in kind.kinds.items() if n not in counts}).map(build)
+
+SMALL = st.integers(0, 6)
+COUNTS = ("style_count",)
+"""Counts of what is there only with a flag."""
+
+
+@st.composite
+def records(draw: st.DrawFn, kind: RecordKind) -> Any:
+    """A record whose fields agree with each other."""
+    chosen: dict[str, Any] = {}
+    for name, field in kind.kinds.items():
+        due = field
+        while isinstance(due, Dependent):
+            due = due.within(chosen)
+        within_choice = choosing(kind, name) if isinstance(due, fields.Number) else None
+        chosen[name] = draw(values(due) if within_choice is None else within_choice)
+        if isinstance(field, fields.ArrayCountedBy):
+            items = st.lists(values(field._item), min_size=chosen[field.field], max_size=chosen[field.field])
+            chosen[name] = tuple(draw(items))
+    return kind._class(**chosen)
 
 
 @pytest.mark.parametrize("declared", all_records(), ids=lambda declared: declared.__name__)
@@ -230,3 +279,6 @@ def test_offsets_lead_to_records(ack: SetAck, name: bytes, has_ack: bool, has_na
 
 def test_numbers_are_those_of_the_headers() -> None:
     assert (MainServer.AGENT_CONNECTED_TOKENS, MainServer.MIGRATE_DST_SEAMLESS_NACK) == (115, 118)
+    assert (DisplayServer.INVAL_ALL_PALETTES, DisplayServer.STREAM_DESTROY_ALL) == (108, 126)
+    assert (DisplayServer.DRAW_ALPHA_BLEND, DisplayServer.DRAW_COMPOSITE, DisplayServer.GL_DRAW) == (313, 318, 321)
+    assert (CursorServer.INVAL_ONE, CursorServer.INVAL_ALL) == (107, 108)
