@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from frazil.cli import output, password, policy
+from frazil.cli import output, password, policy, roster
 from frazil.cli.connection import connect
 from frazil.cli.options import Json, PasswordStdin, group
 from frazil.cli.validated import valid
-from frazil.model.errors import InvalidInput
+from frazil.model.errors import InvalidInput, NotFound
 from frazil.model.policy import Policy
 from frazil.wire.rest import PasswordRequest, Role, User, UserChange, UserRequest
 
@@ -52,6 +54,71 @@ def add(
     with connect() as client:
         user = client.add_user(request)
     output.answer(user, as_json=as_json, people=lambda: output.say(f"{user.name} may sign in."))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV file; its first line names the columns.")],
+    in_groups: Annotated[
+        list[str] | None, typer.Option("--group", help="A group to put everybody into; may be said several times.")
+    ] = None,
+    passwords: Annotated[
+        Path | None, typer.Option("--passwords", help="A new file for the passwords that are made.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Add everybody in a CSV file, and put them into groups.
+
+    Columns: name, display_name, password, groups (with blanks between them). Only name is needed. Who has no password
+    there gets one, which is written to the file that --passwords names. Nothing is done when anything in the file is
+    wrong. Whoever is a user already stays as they are, and joins the groups.
+
+    \b
+    Examples:
+      frazil user import class-7.csv --group class-7 --passwords class-7-passwords.csv
+    """
+    entries = roster.read(file, groups=in_groups or ())
+    with connect() as client:
+        there = {user.name for user in client.users()}
+        _check_groups(entries, {group.name for group in client.groups()})
+        new = [one for one in entries if one.request.name not in there]
+        made = [one for one in new if not one.has_password]
+        if made:
+            if passwords is None:
+                raise InvalidInput(
+                    f"{len(made)} in {file} have no password.",
+                    remedy="Name a new file for those that are made for them: --passwords FILE",
+                    field="passwords",
+                )
+            roster.write_passwords(passwords, made)
+        with output.progress("Adding users", quiet=as_json) as bar:
+            for number, one in enumerate(entries):
+                bar.tell(step=f"Adding {one.request.name}", fraction=number / len(entries), left_s=None)
+                if one.request.name not in there:
+                    client.add_user(one.request)
+                for name in one.groups:
+                    client.join(name, one.request.name)
+    names = [one.request.name for one in new]
+    result: dict[str, object] = {
+        "added": names,
+        "there_already": [one.request.name for one in entries if one.request.name in there],
+        "passwords": str(passwords) if made else None,
+    }
+    output.answer(result, as_json=as_json, people=lambda: _tell_import(len(new), len(entries), passwords, len(made)))
+
+
+def _check_groups(entries: Sequence[roster.Entry], there: Set[str]) -> None:
+    missing = sorted({name for one in entries for name in one.groups} - there)
+    if missing:
+        raise NotFound(
+            f"There is no group {missing[0]}; nobody was added.", remedy=f"Make it: frazil group add {missing[0]}"
+        )
+
+
+def _tell_import(new: int, every: int, passwords: Path | None, made: int) -> None:
+    output.say(f"{new} users were added." + (f" {every - new} were there already." if new < every else ""))
+    if made:
+        output.say(f"{made} passwords are in {passwords}. Hand them out, then delete the file.")
 
 
 @app.command("list")
