@@ -10,7 +10,7 @@ import typer
 
 import frazil
 from frazil.cli import connection, processes
-from frazil.cli.commands import connect, desktop, host, image, lifecycle, machine, pool, session, sign_in, user
+from frazil.cli.commands import connect, desktop, host, image, lifecycle, machine, pool, session, sign_in, spice, user
 from frazil.cli.exits import Exit, exit_of, in_words
 from frazil.model.errors import FrazilError
 
@@ -60,6 +60,7 @@ app.add_typer(desktop.app, name="desktop")
 app.add_typer(session.app, name="session")
 app.add_typer(user.app, name="user")
 app.add_typer(host.app, name="host")
+app.add_typer(spice.app, name="spice")
 
 
 def _process(name: str, what: str) -> Callable[[int | None], None]:

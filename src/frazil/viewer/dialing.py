@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -46,7 +47,7 @@ async def _connect(address: Address) -> Streams:
         else:
             reader, writer = await _tunnel(address.proxy, f"{address.host}:{port}")
     except OSError as exc:
-        raise Unavailable(f"{address} can't be reached: {exc.strerror or exc}.") from exc
+        raise Unavailable(f"{address} can't be reached: {_reason(exc)}.") from exc
     try:
         if address.tls_port is not None:
             await _secure(writer, address)
@@ -70,7 +71,7 @@ async def _secure(writer: asyncio.StreamWriter, address: Address) -> None:
     except ssl.SSLCertVerificationError as exc:
         raise Refused(f"The certificate of {address} is not to be trusted: {exc.verify_message}.") from exc
     except OSError as exc:
-        raise Unavailable(f"{address} speaks no TLS: {exc.strerror or exc}.") from exc
+        raise Unavailable(f"{address} speaks no TLS: {_reason(exc)}.") from exc
     if address.host_subject:
         certificate = x509.load_der_x509_certificate(writer.get_extra_info("ssl_object").getpeercert(True))
         subject = [(part.rfc4514_attribute_name, str(part.value)) for rdn in certificate.subject.rdns for part in rdn]
@@ -98,3 +99,10 @@ async def _tunnel(proxy: Proxy, target: str) -> Streams:
         writer.transport.abort()
         raise
     return reader, writer
+
+
+def _reason(error: OSError) -> str:
+    """asyncio puts the whole address in the place of the reason."""
+    if isinstance(error, (ssl.SSLError, socket.gaierror)) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)

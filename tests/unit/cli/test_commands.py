@@ -57,7 +57,7 @@ def test_all_that_was_promised_is_there() -> None:
         image delete, pool create, pool list, pool show, pool delete, desktop list, desktop show, desktop start,
         desktop stop,
         desktop shutdown, desktop pause, desktop retry, desktop delete, desktop screenshot, user add, user list,
-        user passwd, host list"""
+        user passwd, host list, spice info, spice screenshot, spice type, spice press, spice click, spice watch"""
     assert {tuple(words.split()) for words in promised.split(",")} <= set(reference.commands())
 
 
