@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -69,14 +69,17 @@ class _Client:
 
 
 class SpiceDesktop:
-    """`heard` has what each channel's client said, decoded; `clipboard` is the guest's, once it has fetched ours."""
+    """`heard` has what each channel's client said, decoded; `clipboard` is the guest's, once it has fetched ours.
+
+    `picture` is the name of a capture, or messages that are shown at first.
+    """
 
     def __init__(
         self,
         *,
         password: bytes = b"",
         mini: bool = True,
-        picture: str = "lz",
+        picture: str | Sequence[tuple[int, bytes]] = "lz",
         agent: bool = False,
         agent_tokens: int = 10,
         mouse_modes: int = 3,
@@ -92,7 +95,7 @@ class SpiceDesktop:
         self._password = password
         caps = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, *([CommonCap.MINI_HEADER] if mini else []))
         self._reply = LinkReply(error=LinkError.OK, public_key=self._key.public_der, common_caps=words_of(caps))
-        self._picture = picture
+        self._first = captures.messages(picture) if isinstance(picture, str) else picture
         self._agent = agent
         self._tokens = agent_tokens
         self._modes = mouse_modes
@@ -182,7 +185,7 @@ class SpiceDesktop:
         if channel is ChannelType.DISPLAY and number == DisplayClient.INIT:
             client = self.clients[channel]
             client.say(BaseServer.SET_ACK, SetAck(generation=3, window=self._window))
-            self.draw(captures.messages(self._picture))
+            self.draw(self._first)
             client.say(DisplayServer.MARK, Empty())
         if channel is not ChannelType.MAIN:
             return
