@@ -74,9 +74,18 @@ async def _secure(writer: asyncio.StreamWriter, address: Address) -> None:
         raise Unavailable(f"{address} speaks no TLS: {_reason(exc)}.") from exc
     if address.host_subject:
         certificate = x509.load_der_x509_certificate(writer.get_extra_info("ssl_object").getpeercert(True))
-        subject = [(part.rfc4514_attribute_name, str(part.value)) for rdn in certificate.subject.rdns for part in rdn]
-        if subject != subject_parts(address.host_subject):
+        if not _is_of(certificate, address.host_subject):
             raise Refused(f"The certificate of {address} is another one's: {certificate.subject.rfc4514_string()}.")
+
+
+def _is_of(certificate: x509.Certificate, subject: str) -> bool:
+    """Whether the certificate's subject has these parts, in this order and no others; keys may be dotted numbers."""
+    wanted = subject_parts(subject)
+    parts = [part for group in certificate.subject.rdns for part in group]
+    return len(parts) == len(wanted) and all(
+        key in (part.rfc4514_attribute_name, part.oid.dotted_string) and value == part.value
+        for part, (key, value) in zip(parts, wanted, strict=True)
+    )
 
 
 async def _tunnel(proxy: Proxy, target: str) -> Streams:
