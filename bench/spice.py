@@ -10,7 +10,7 @@ real spice-server sends two kinds of pictures by each of its codecs, `desktop` (
 `decoded`: a canvas of ours gets those messages; the median of the rounds. `plain`: the same without the compiled twins,
 for one frame. `viewer` and `spice_gtk`: whole clients get them over a connection from the same replay, counted in the
 processor time of their processes until they answer a ping behind the last message. `bits_a_pixel` is how well the
-codec did; `used` are the kinds of images in the messages.
+codec did; `used` are the kinds of images in the messages. There is no goal to meet.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
         "compiled": coders.AVAILABLE,
         "megapixels_per_s": result,
         "slower_than_half_of_spice_gtk": slower,
-        "goals": {"each_codec_at_least_half_as_fast_as_spice_gtk": not slower if "spice_gtk" in clients else None},
+        "goals": {},
         "machine": surroundings.facts(),
     }
 
