@@ -63,7 +63,7 @@ EndSection
 
 def possible() -> bool:
     """Whether what it takes is installed."""
-    programs = ("Xorg", "xwd", "xsetroot", "x11perf", "xdotool")
+    programs = ("Xorg", "xwd", "xsetroot", "x11perf", "xdotool", "xev")
     return DRIVER.exists() and all(shutil.which(program) for program in programs)
 
 
@@ -86,10 +86,11 @@ class XSpice:
         )
 
     @contextmanager
-    def running(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Let an X client go on while the block runs."""
+    def running(self, *command: str, output: Path = Path(os.devnull)) -> Iterator[subprocess.Popen[bytes]]:
+        """Let an X client go on while the block runs, and write what it says into `output`."""
         environment = {**os.environ, "DISPLAY": self.display}
-        client = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with output.open("wb") as out:
+            client = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.DEVNULL)
         try:
             yield client
         finally:

@@ -1,4 +1,4 @@
-"""The benchmarks of the gateway run to their end: whatever their goals say here, all is measured and told."""
+"""The benchmarks of the gateway and the viewer run to their end: whatever their goals say, all is measured and told."""
 
 from __future__ import annotations
 
@@ -44,3 +44,15 @@ def test_what_a_person_waits_for() -> None:
     for line, row in busy["film"]["all"].items():
         assert line == "delayed_lines" or row["straight"]["streams"], "a film is no video to this spice-server"
     assert not any(row["straight"]["streams"] for row in busy["film"]["off"].values() if "straight" in row)
+
+
+def test_how_fast_pictures_are_decoded() -> None:
+    result = told("spice.py", "--frames", "2", "--rounds", "1")
+    assert result["compiled"]
+    rates = result["megapixels_per_s"]
+    assert isinstance(rates, dict)
+    for kind in ("desktop", "photo"):
+        for codec, row in rates[kind].items():
+            assert row["decoded"] > 0, codec
+            assert row["viewer"] > 0, codec
+            assert row["spice_gtk"] > 0, codec

@@ -10,7 +10,20 @@ import typer
 
 import frazil
 from frazil.cli import connection, processes
-from frazil.cli.commands import connect, desktop, group, host, image, lifecycle, machine, pool, session, sign_in, user
+from frazil.cli.commands import (
+    connect,
+    desktop,
+    group,
+    host,
+    image,
+    lifecycle,
+    machine,
+    pool,
+    session,
+    sign_in,
+    spice,
+    user,
+)
 from frazil.cli.exits import Exit, exit_of, in_words
 from frazil.model.errors import FrazilError
 
@@ -61,6 +74,7 @@ app.add_typer(session.app, name="session")
 app.add_typer(user.app, name="user")
 app.add_typer(group.app, name="group")
 app.add_typer(host.app, name="host")
+app.add_typer(spice.app, name="spice")
 
 
 def _process(name: str, what: str) -> Callable[[int | None], None]:

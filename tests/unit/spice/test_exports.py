@@ -9,10 +9,13 @@ import pytest
 import frazil.spice
 import frazil.spice.canvas
 import frazil.spice.pictures
+import frazil.viewer
 
 
 @pytest.mark.parametrize(
-    "package", [frazil.spice, frazil.spice.canvas, frazil.spice.pictures], ids=lambda package: package.__name__
+    "package",
+    [frazil.spice, frazil.spice.canvas, frazil.spice.pictures, frazil.viewer],
+    ids=lambda package: package.__name__,
 )
 def test_every_name_is_there_and_sorted(package: ModuleType) -> None:
     assert all(hasattr(package, name) for name in package.__all__)

@@ -45,7 +45,7 @@ def connect(
     """
     viewer = _viewer(os.environ) if vv is None else ""
     with connection.connect() as client:
-        session = _ready(client, pool, timeout_s=timeout, quiet=as_json)
+        session = ready(client, pool, timeout_s=timeout, quiet=as_json)
         text = client.viewer_file(session.id, wait_s=TICKET_WAIT_S)
     if vv is not None:
         _write(vv, text)
@@ -62,7 +62,8 @@ def connect(
     os.execv(viewer, [viewer, str(file)])  # noqa: S606 - no shell is wanted; the viewer deletes the file it has read
 
 
-def _ready(client: Client, pool: str, *, timeout_s: float, quiet: bool) -> Session:
+def ready(client: Client, pool: str, *, timeout_s: float, quiet: bool) -> Session:
+    """Your session of that pool, on a desktop that can be looked at. Raises DeadlinePassed."""
     session = client.open_session(SessionRequest(pool=pool)).session
     desktop = session.desktop
     if desktop.phase not in OPENABLE:

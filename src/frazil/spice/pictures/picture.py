@@ -45,10 +45,14 @@ def check_size(width: int, height: int) -> None:
 
 def from_bgr(data: bytes | bytearray, width: int, height: int) -> Pixels:
     """Three bytes a pixel, blue first; the highest byte becomes 0."""
-    bgr = np.frombuffer(data, np.uint8).reshape(height, width, 3)
-    made = np.zeros((height, width, 4), np.uint8)
-    made[:, :, :3] = bgr
-    return made.view("<u4")[:, :, 0]
+    count = width * height
+    made = np.empty(count, np.uint32)
+    # Words that begin at each third byte, as copying bytes to each fourth one takes ten times as long; behind the last
+    # pixel there is no fourth byte.
+    words = np.ndarray((count - 1,), "<u4", data, 0, (3,))
+    np.bitwise_and(words, np.uint32(0xFFFFFF), out=made[:-1])
+    made[-1] = int.from_bytes(data[3 * count - 3 : 3 * count], "little")
+    return made.reshape(height, width)
 
 
 def with_alpha(pixels: Pixels, alpha: bytes | bytearray) -> Pixels:

@@ -1,0 +1,153 @@
+"""How a desktop is opened: its main channel first, then those that are looked at and typed on."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from frazil.client import DeadlinePassed
+from frazil.model.errors import NotFound, RemoteProtocolError
+from frazil.spice.channels import ChannelType
+from frazil.spice.display_channel import DisplayCap, DisplayClient, PreferredCompression
+from frazil.spice.framing import Message
+from frazil.spice.image_records import ImageCompression
+from frazil.spice.main_channel import MainCap, MainInit, MainServer
+from frazil.spice.records import decode
+from frazil.viewer import address, dialing, screen
+from frazil.viewer.address import Address
+from frazil.viewer.channel import Channel
+from frazil.viewer.desktop import TIMEOUT_S, Desktop
+from frazil.viewer.dialing import Dial
+
+Where: TypeAlias = Address | str | Path | Callable[[], socket.socket]
+CLOSING_S = 1.0
+MAIN_CAPS = (MainCap.NAME_AND_UUID, MainCap.AGENT_CONNECTED_TOKENS)
+DISPLAY_CAPS = (
+    DisplayCap.SIZED_STREAM,
+    DisplayCap.MONITORS_CONFIG,
+    DisplayCap.COMPOSITE,
+    DisplayCap.A8_SURFACE,
+    DisplayCap.LZ4_COMPRESSION,
+    DisplayCap.PREF_COMPRESSION,
+    DisplayCap.MULTI_CODEC,
+    DisplayCap.CODEC_MJPEG,
+)
+
+
+@asynccontextmanager
+async def connect(
+    where: Where,
+    *,
+    password: str | None = None,
+    display: int = 0,
+    compression: ImageCompression | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> AsyncIterator[Desktop]:
+    """Look at a desktop while the block runs.
+
+    `where` is a ``.vv`` file's name, an address (``spice://HOST:PORT``, ``spice+tls://HOST:PORT``,
+    ``spice+unix:///PATH``, or an `Address`), or a function that gives another connected socket each time it is called:
+    every channel takes one. `password` goes before what the address has. `display` is the number of the display
+    channel; `compression` of pictures is asked for before the first one.
+
+    A server shows its desktop to one client: whoever looked at it before is put out.
+
+    Raises InvalidInput for an address that is none, Unavailable where nothing answers, Refused for a wrong password or
+    certificate, NotFound for a display that is not there, DeadlinePassed after `timeout_s`, and RemoteProtocolError
+    for what is not SPICE.
+    """
+    found = address.of(where) if isinstance(where, (str, Path)) else where
+    if password is None:
+        password = found.password if isinstance(found, Address) else ""
+    opening = _Opening(dialing.dial_of(found), password)
+    failure: Exception | None = None
+    # A task of the group that fails has a fault of ours. What is raised in the block goes on as it is, not in a group.
+    async with opening.links, asyncio.TaskGroup() as tasks:
+        following: list[asyncio.Task[None]] = []
+        try:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    desktop = await opening.open(
+                        tasks, following, display=display, compression=compression, timeout_s=2 * timeout_s
+                    )
+            except TimeoutError as exc:
+                raise DeadlinePassed(f"The desktop has not opened within {timeout_s:g} s.") from exc
+            yield desktop
+        except Exception as exc:  # noqa: BLE001 - raised again below
+            failure = exc
+        finally:
+            for task in following:
+                task.cancel()
+    if failure is not None:
+        raise failure
+
+
+class _Opening:
+    """`links` closes them all."""
+
+    def __init__(self, dial: Dial, password: str) -> None:
+        self.links = AsyncExitStack()
+        self._dial = dial
+        self._password = password
+        self._session = 0
+
+    async def open(
+        self,
+        tasks: asyncio.TaskGroup,
+        following: list[asyncio.Task[None]],
+        *,
+        display: int,
+        compression: ImageCompression | None,
+        timeout_s: float,
+    ) -> Desktop:
+        """Tasks that follow the links are in `following`."""
+        main = await self._enter(ChannelType.MAIN, 0, MAIN_CAPS)
+        messages = main.messages()
+        first = await _init(messages)
+        self._session = first.session_id
+        desktop = Desktop(main, first)
+        following.append(tasks.create_task(desktop.begin(messages)))  # from now on pings are answered
+        channels = await desktop.channels(timeout_s=timeout_s)
+        if (ChannelType.DISPLAY, display) not in channels:
+            numbers = ", ".join(str(number) for kind, number in channels if kind == ChannelType.DISPLAY)
+            raise NotFound(f"The desktop has no display {display}; it has {numbers or 'none'}.")
+        link = await self._enter(ChannelType.DISPLAY, display, DISPLAY_CAPS)
+        if compression is not None:
+            await link.send(DisplayClient.PREFERRED_COMPRESSION, PreferredCompression(compression=compression))
+        await link.send(DisplayClient.INIT, screen.first_message())
+        following.append(tasks.create_task(desktop.show(link)))
+        if (ChannelType.CURSOR, display) in channels:
+            link = await self._enter(ChannelType.CURSOR, display, ())
+            following.append(tasks.create_task(desktop.point(link)))
+        if (ChannelType.INPUTS, 0) in channels:
+            link = await self._enter(ChannelType.INPUTS, 0, ())
+            desktop.take_input(link, display_id=display)
+            following.append(tasks.create_task(desktop.hear(link)))
+        return desktop
+
+    async def _enter(self, kind: ChannelType, number: int, caps: Iterable[int]) -> Channel:
+        made = await Channel.enter(
+            self._dial, kind, number=number, connection_id=self._session, password=self._password, caps=caps
+        )
+        self.links.push_async_callback(_close, made)
+        return made
+
+
+async def _init(messages: AsyncIterator[Message]) -> MainInit:
+    async for message in messages:
+        if message.type == MainServer.INIT:
+            return decode(MainInit, message.body)
+    raise RemoteProtocolError("The main channel does not say who it is.")
+
+
+async def _close(link: Channel) -> None:
+    """What was typed last still goes out."""
+    try:
+        async with asyncio.timeout(CLOSING_S):
+            await link.finish()
+    except TimeoutError:
+        link.close()

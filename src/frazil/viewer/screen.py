@@ -1,0 +1,70 @@
+"""What a desktop shows: its display and cursor channels' messages, drawn. No I/O."""
+
+from __future__ import annotations
+
+from frazil.model.errors import Conflict
+from frazil.spice.canvas.canvas import Canvas
+from frazil.spice.canvas.pointer import Pointer
+from frazil.spice.display_channel import DisplayInit, DisplayServer
+from frazil.spice.fields import Buffer
+from frazil.spice.pictures.decoder import SessionPictures
+from frazil.viewer.screenshot import Screenshot
+
+CACHE_PIXELS = 1 << 24
+WINDOW_PIXELS = 1 << 22
+"""Of GLZ: 16 MiB, as a viewer of one screen has it."""
+_NOTHING_SEEN = frozenset(
+    {
+        DisplayServer.INVAL_LIST,
+        DisplayServer.INVAL_ALL_PIXMAPS,
+        DisplayServer.INVAL_PALETTE,
+        DisplayServer.INVAL_ALL_PALETTES,
+        DisplayServer.STREAM_CREATE,
+        DisplayServer.STREAM_CLIP,
+        DisplayServer.STREAM_DESTROY,
+        DisplayServer.STREAM_DESTROY_ALL,
+    }
+)
+
+
+class Screen:
+    """`drawings` counts the messages that may have changed what is seen; `complete` once the first picture is whole."""
+
+    def __init__(self) -> None:
+        self.canvas = Canvas(SessionPictures.of_sizes(cache_pixels=CACHE_PIXELS, window_pixels=WINDOW_PIXELS))
+        self.pointer = Pointer()
+        self.drawings = 0
+        self._marked = False
+
+    @property
+    def complete(self) -> bool:
+        """The server marks when all that was on the screen has come."""
+        return self._marked and self.canvas.primary is not None
+
+    def display(self, number: int, body: Buffer) -> bool:
+        """Draw a message of the display channel; whether what is seen may have changed. Raises RemoteProtocolError."""
+        if number == DisplayServer.MARK:
+            self._marked = True
+            return True
+        if not self.canvas.handle(number, body) or number in _NOTHING_SEEN:
+            return False
+        self.drawings += 1
+        return True
+
+    def screenshot(self, *, pointer: bool) -> Screenshot:
+        """Raises Conflict while there is no picture."""
+        primary = self.canvas.primary
+        if primary is None:
+            raise Conflict("The desktop shows no picture now.", remedy="Wait for one: wait_for_picture.")
+        rgb = primary.rgb()
+        return Screenshot(self.pointer.over(rgb) if pointer else rgb)
+
+
+def first_message() -> DisplayInit:
+    """What a display channel is told first: the caches that we keep."""
+    return DisplayInit(
+        pixmap_cache_id=1,
+        pixmap_cache_pixels=CACHE_PIXELS,
+        glz_dictionary_id=1,
+        glz_window_pixels=WINDOW_PIXELS,
+    )

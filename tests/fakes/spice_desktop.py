@@ -1,0 +1,236 @@
+"""A desktop's SPICE server for viewers' tests: main, display, cursor and inputs, and an agent with a clipboard.
+
+Made of Frazil's own protocol code. What the client says is kept; what the desktop shows is what a test lets it draw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from frazil.spice import framing, link
+from frazil.spice.agent_clipboard import (
+    ClipboardData,
+    ClipboardFormat,
+    ClipboardGrab,
+    ClipboardLayout,
+    ClipboardRequest,
+)
+from frazil.spice.agent_messages import AGENT, AgentCap, AgentType, AnnounceCapabilities
+from frazil.spice.agent_stream import AgentAssembler, split
+from frazil.spice.auth import ENCRYPTED_BYTES, TicketKey
+from frazil.spice.base_messages import BaseServer, Data, Empty, Ping, SetAck
+from frazil.spice.capabilities import CommonCap, words_of
+from frazil.spice.channels import ChannelType
+from frazil.spice.display_channel import DISPLAY_FROM_CLIENT, DisplayClient, DisplayServer
+from frazil.spice.framing import HeaderKind, MessageParser
+from frazil.spice.inputs_channel import INPUTS_FROM_CLIENT
+from frazil.spice.link import LinkReply
+from frazil.spice.link_errors import LinkError
+from frazil.spice.main_channel import (
+    MAIN_FROM_CLIENT,
+    AgentTokens,
+    ChannelId,
+    ChannelsList,
+    MainClient,
+    MainInit,
+    MainServer,
+    MouseMode,
+    MouseModeRequest,
+    MouseModeState,
+    ServerName,
+    ServerUuid,
+)
+from frazil.spice.records import encode
+from tests.harness import captures
+
+SESSION = 77
+AGENT_CAPS = words_of((AgentCap.CLIPBOARD_BY_DEMAND, AgentCap.CLIPBOARD_SELECTION, AgentCap.GUEST_LINEEND_CRLF))
+LAYOUT = ClipboardLayout(selection=True)
+ALL = ((ChannelType.DISPLAY, 0), (ChannelType.INPUTS, 0), (ChannelType.CURSOR, 0))
+TABLES = {
+    ChannelType.MAIN: MAIN_FROM_CLIENT,
+    ChannelType.DISPLAY: DISPLAY_FROM_CLIENT,
+    ChannelType.INPUTS: INPUTS_FROM_CLIENT,
+    ChannelType.CURSOR: MAIN_FROM_CLIENT,
+}
+
+
+@dataclass
+class _Client:
+    writer: asyncio.StreamWriter
+    kind: HeaderKind
+
+    def say(self, number: int, record: object) -> None:
+        self.writer.write(framing.encode(self.kind, number, record if isinstance(record, bytes) else encode(record)))
+
+
+class SpiceDesktop:
+    """`heard` has what each channel's client said, decoded; `clipboard` is the guest's, once it has fetched ours.
+
+    `picture` is the name of a capture, or messages that are shown at first.
+    """
+
+    def __init__(
+        self,
+        *,
+        password: bytes = b"",
+        mini: bool = True,
+        picture: str | Sequence[tuple[int, bytes]] = "lz",
+        agent: bool = False,
+        agent_tokens: int = 10,
+        mouse_modes: int = 3,
+        channels: Iterable[tuple[int, int]] = ALL,
+        error: LinkError = LinkError.OK,
+        window: int = 20,
+    ) -> None:
+        self.heard: list[tuple[ChannelType, object]] = []
+        self.acks = 0
+        self.clipboard: str | None = None
+        self.clients: dict[ChannelType, _Client] = {}
+        self._key = TicketKey()
+        self._password = password
+        caps = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, *([CommonCap.MINI_HEADER] if mini else []))
+        self._reply = LinkReply(error=LinkError.OK, public_key=self._key.public_der, common_caps=words_of(caps))
+        self._first = captures.messages(picture) if isinstance(picture, str) else picture
+        self._agent = agent
+        self._tokens = agent_tokens
+        self._modes = mouse_modes
+        self._channels = tuple(channels)
+        self._error = error
+        self._window = window
+        self._assembler = AgentAssembler()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def give(self) -> socket.socket:
+        """One end of another connection."""
+        ours, theirs = socket.socketpair()
+        self._tasks.append(asyncio.create_task(self._on_socket(ours)))
+        return theirs
+
+    @asynccontextmanager
+    async def there(self) -> AsyncIterator[SpiceDesktop]:
+        """While the block runs; what went wrong in it is raised at its end."""
+        try:
+            yield self
+        finally:
+            for client in self.clients.values():
+                client.writer.close()
+            async with asyncio.timeout(10):
+                await asyncio.gather(*self._tasks)
+
+    async def _on_socket(self, ours: socket.socket) -> None:
+        await self.serve(*await asyncio.open_connection(sock=ours))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One link, to its end."""
+        try:
+            await self._link(reader, writer)
+        except (EOFError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        message = link.decode_message(
+            await reader.readexactly(link.decode_header(await reader.readexactly(link.HEADER_BYTES)))
+        )
+        if self._error is not LinkError.OK:
+            writer.write(link.encode_refusal(self._error))
+            return
+        writer.write(link.encode_reply(self._reply))
+        if link.selects_auth(message, self._reply):
+            await reader.readexactly(4)
+        right = self._key.decrypt(await reader.readexactly(ENCRYPTED_BYTES)) == self._password
+        writer.write(int(LinkError.OK if right else LinkError.PERMISSION_DENIED).to_bytes(4, "little"))
+        if not right:
+            return
+        channel = ChannelType(message.channel_type)
+        assert message.connection_id == (0 if channel is ChannelType.MAIN else SESSION)
+        kind = HeaderKind.MINI if link.uses_mini_header(message, self._reply) else HeaderKind.FULL
+        client = self.clients[channel] = _Client(writer, kind)
+        self._greet(channel, client)
+        parser = MessageParser(kind)
+        while data := await reader.read(65536):
+            for one in parser.feed(data):
+                if one.type == 2:
+                    self.acks += 1
+                    continue
+                record = TABLES[channel].decode(one.type, bytes(one.body))
+                self.heard.append((channel, record))
+                self._answer(channel, one.type, record)
+
+    def _greet(self, channel: ChannelType, client: _Client) -> None:
+        if channel is ChannelType.MAIN:
+            init = MainInit(
+                session_id=SESSION,
+                display_channels_hint=1,
+                supported_mouse_modes=self._modes,
+                current_mouse_mode=MouseMode.SERVER,
+                agent_connected=self._agent,
+                agent_tokens=self._tokens,
+                multi_media_time_ms=0,
+                ram_hint=0,
+            )
+            client.say(MainServer.INIT, init)
+            client.say(BaseServer.PING, Ping(id=9, timestamp=5, data=bytes(100)))
+            client.say(MainServer.NAME, ServerName(name=b"office-7\0"))
+            client.say(MainServer.UUID, ServerUuid(uuid=bytes(range(16))))
+
+    def _answer(self, channel: ChannelType, number: int, record: object) -> None:
+        main = self.clients[ChannelType.MAIN]
+        if channel is ChannelType.DISPLAY and number == DisplayClient.INIT:
+            client = self.clients[channel]
+            client.say(BaseServer.SET_ACK, SetAck(generation=3, window=self._window))
+            self.draw(self._first)
+            client.say(DisplayServer.MARK, Empty())
+        if channel is not ChannelType.MAIN:
+            return
+        if number == MainClient.ATTACH_CHANNELS:
+            ids = tuple(ChannelId(type=kind, id=one) for kind, one in self._channels)
+            main.say(MainServer.CHANNELS_LIST, ChannelsList(channels=ids))
+        elif isinstance(record, MouseModeRequest):
+            main.say(MainServer.MOUSE_MODE, MouseModeState(supported=self._modes, current=record.mode))
+        elif isinstance(record, Data):
+            main.say(MainServer.AGENT_TOKEN, AgentTokens(tokens=1))
+            whole = self._assembler.feed(memoryview(bytes(record.data)))
+            if whole is not None:
+                self._as_agent(whole[0].type, whole[1])
+
+    def draw(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        """Let the display channel say this."""
+        for number, body in messages:
+            self.clients[ChannelType.DISPLAY].say(number, body)
+
+    def start_agent(self, tokens: int = 10) -> None:
+        self.clients[ChannelType.MAIN].say(MainServer.AGENT_CONNECTED_TOKENS, AgentTokens(tokens=tokens))
+
+    def copy(self, text: str) -> None:
+        """Somebody copies on the desktop."""
+        self.clipboard = text
+        self._say(AgentType.CLIPBOARD_GRAB, LAYOUT.encode(ClipboardGrab(types=(ClipboardFormat.UTF8_TEXT,))))
+
+    def _say(self, kind: AgentType, body: bytes) -> None:
+        for part in split(kind, body):
+            self.clients[ChannelType.MAIN].say(MainServer.AGENT_DATA, Data(data=part))
+
+    def _as_agent(self, kind: int, body: bytes) -> None:
+        match kind:
+            case AgentType.ANNOUNCE_CAPABILITIES:
+                told = AGENT.decode(kind, body)
+                assert isinstance(told, AnnounceCapabilities)
+                if told.request:
+                    self._say(
+                        AgentType.ANNOUNCE_CAPABILITIES, encode(AnnounceCapabilities(request=True, caps=AGENT_CAPS))
+                    )
+            case AgentType.CLIPBOARD_GRAB:
+                ask = ClipboardRequest(type=ClipboardFormat.UTF8_TEXT)
+                self._say(AgentType.CLIPBOARD_REQUEST, LAYOUT.encode(ask))
+            case AgentType.CLIPBOARD:
+                self.clipboard = bytes(LAYOUT.decode(ClipboardData, body).content.data).decode()
+            case AgentType.CLIPBOARD_REQUEST:
+                data = (self.clipboard or "").encode()
+                self._say(AgentType.CLIPBOARD, LAYOUT.encode(ClipboardData(type=ClipboardFormat.UTF8_TEXT, data=data)))

@@ -1,0 +1,70 @@
+"""`frazil.viewer` comes to a desktop by the portal's viewer file: through the gateway, by CONNECT and TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frazil import viewer
+from frazil.controller import viewer_file
+from frazil.model.errors import Refused, Unavailable
+from frazil.model.policy import Policy
+from frazil.spice.inputs_channel import Key
+from frazil.wire.viewer_trust import ViewerTrust
+from tests.fakes.spice_desktop import SpiceDesktop
+from tests.harness import captures
+from tests.integration.gateway.stage import DEADLINE_S, Stage, staged
+
+
+@asynccontextmanager
+async def shown(fake: SpiceDesktop) -> AsyncIterator[tuple[Stage, str, str]]:
+    """A gateway before that desktop; a session of it, and the text of the portal's file."""
+    with tempfile.TemporaryDirectory(prefix="frazil-") as directory:
+        place = Path(directory)
+        server = await asyncio.start_unix_server(fake.serve, place / "display")
+        async with staged(place, place / "display") as stage:
+            session_id = stage.controller.open_session()
+            trust = ViewerTrust.model_validate_json((stage.settings.tls_dir / "viewers.json").read_text())
+            text = viewer_file.render(
+                viewer_file.ViewerFile(
+                    portal=viewer_file.Portal(host="127.0.0.1", port=stage.port),
+                    session_id=session_id,
+                    ticket=stage.controller.mint(session_id),
+                    title="Office",
+                    host_subject=viewer_file.trusted_subject(trust),
+                    ca_pem=trust.ca_pem,
+                    policy=Policy(),
+                )
+            )
+            yield stage, session_id, text
+        server.close()
+
+
+async def test_a_viewers_file_opens_a_desktop_once(tmp_path: Path) -> None:
+    fake = SpiceDesktop(agent=True)
+    file = tmp_path / "office.vv"
+    async with shown(fake) as (stage, session_id, text):
+        file.write_text(text, encoding="utf-8")
+        async with viewer.connect(file, timeout_s=DEADLINE_S) as desktop:
+            seen = await desktop.wait_for_picture()
+            assert np.array_equal(seen.rgb, captures.screen("lz"))
+            await desktop.type("hi")
+            await desktop.wait_for_agent()
+            await desktop.set_clipboard("over the gateway")
+            async with asyncio.timeout(DEADLINE_S):
+                while fake.clipboard is None:
+                    await asyncio.sleep(0.01)
+            assert fake.clipboard == "over the gateway"
+            assert [record.code for _, record in fake.heard if isinstance(record, Key)] == [0x23, 0xA3, 0x17, 0x97]
+            stage.controller.end_session(session_id)
+            with pytest.raises(Unavailable):
+                await desktop.wait_for_drawing(timeout_s=DEADLINE_S)
+        with pytest.raises((Refused, Unavailable)):
+            async with viewer.connect(file, timeout_s=DEADLINE_S):
+                pass
