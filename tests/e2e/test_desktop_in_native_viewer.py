@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from frazil.model.desktop import Phase
 from frazil.server.density import measuring
+from frazil.viewer import connect
 from tests.e2e.conftest import FORBIDDEN_S, NOISE, Desk, may
 from tests.harness import work
 from tests.harness.browser import large, same
 from tests.harness.native import native_client, remote_viewer
 from tests.harness.processes import descendants
 from tests.harness.stack import Stack
-from tests.harness.waiting import until
+from tests.harness.waiting import eventually, until
 
 pytestmark = [
     pytest.mark.real,
@@ -94,6 +97,49 @@ def test_the_picture_is_there_and_keys_arrive(stack: Stack, desktop: str, file: 
         viewer.resize(1100, 780)
         until(lambda: guests.screenshot(desktop, tmp_path / "guest.png").size != before, "the desktop follows")
         until(same_picture, "the window shows the desktop in its new size")
+    work.let_go(guests, desktop)
+
+
+async def test_a_program_sees_the_desktop_types_on_it_and_clicks(
+    stack: Stack, desk: Desk, desktop: str, file: Path, tmp_path: Path
+) -> None:
+    """`frazil.viewer` in one's own program, and `frazil spice`."""
+    guests = stack.guests
+    await asyncio.to_thread(guests.run, desktop, "/bin/rm", "-f", "/tmp/typed-by-program")
+    async with connect(file) as seen:
+        await seen.wait_for_picture(timeout_s=60)
+
+        async def same_picture() -> bool:
+            before = await asyncio.to_thread(guests.screenshot, desktop, tmp_path / "guest.png")
+            shown = Image.fromarray(seen.screenshot().rgb)
+            after = await asyncio.to_thread(guests.screenshot, desktop, tmp_path / "guest.png")
+            return same(before, shown) and same(before, after)
+
+        await eventually(same_picture, "the program has the desktop's picture, pixel for pixel")
+        bare = Image.fromarray(seen.screenshot().rgb)
+        await asyncio.to_thread(work.open_terminal, guests, desktop)
+        await seen.wait_until(lambda now: large(bare, Image.fromarray(now.rgb)), timeout_s=60)
+        await seen.click(400, 300)
+
+        async def arrived() -> bool:
+            await seen.type("echo by-program-$((6*7)) > /tmp/typed-by-program\n")
+            done = await asyncio.to_thread(guests.run, desktop, "/bin/cat", "/tmp/typed-by-program")
+            return done.stdout == "by-program-42\n"
+
+        await eventually(arrived, "the guest's shell wrote the file")
+        await seen.type("ls -lR /usr/share/doc | head -n 3000\n")  # much text goes up the screen
+        await seen.wait_still(for_s=2, timeout_s=60)
+        await eventually(same_picture, "the picture is the desktop's after much was drawn")
+        told = seen.info
+        assert told.drawings > 100
+        assert told.agent
+    again = tmp_path / "again.vv"
+    again.write_text(desk.person.client.viewer_file(desk.session.id, wait_s=20))
+    taken = tmp_path / "taken.png"
+    done = await asyncio.to_thread(stack.frazil, "spice", "screenshot", str(again), str(taken), "--settle", "1")
+    assert done.returncode == 0, done.stderr
+    with Image.open(taken) as picture:
+        assert same(picture.convert("RGB"), guests.screenshot(desktop, tmp_path / "guest.png"))
     work.let_go(guests, desktop)
 
 

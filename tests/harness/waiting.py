@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from frazil.model.errors import FrazilError
@@ -39,3 +40,13 @@ def until(
             words = what if isinstance(what, str) else what()
             raise AssertionError(f"Not within {timeout_s:g} s: {words} (last: {last!r})")
         time.sleep(min(max(BETWEEN_LOOKS_S, OF_THE_WAIT * waited_s), AT_MOST_S))
+
+
+async def eventually(look: Callable[[], Awaitable[bool]], what: str, *, timeout_s: float = 60) -> None:
+    """`until` where the event loop goes on meanwhile."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not await look():
+                await asyncio.sleep(BETWEEN_LOOKS_S)
+    except TimeoutError as exc:
+        raise AssertionError(f"Not within {timeout_s:g} s: {what}") from exc
