@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from frazil.wire.rest import SessionRequest
 from tests.e2e.conftest import FORBIDDEN_S, NOISE, Desk, may
 from tests.harness import work
 from tests.harness.browser import Seat, same, seat
+from tests.harness.guests import Guests
 from tests.harness.native import NativeClient, native_client
 from tests.harness.stack import Person, Stack
 from tests.harness.waiting import until
@@ -26,6 +28,11 @@ pytestmark = [
     pytest.mark.timeout(FORBIDDEN_S + 420),
     pytest.mark.skipif(os.geteuid() != 0, reason="starts Frazil"),
 ]
+
+
+STILL_MS = 1000
+HEARD_WITHIN_MS = 5000
+"""More than a page needs to play what its desktop does."""
 
 
 @pytest.fixture
@@ -45,6 +52,36 @@ def set_clipboard(window: Seat, text: str) -> None:
 def clipboard(window: Seat) -> str:
     text: str = window.page.evaluate("navigator.clipboard.readText()")
     return text
+
+
+def played_s(window: Seat) -> float:
+    """How much sound the page has played, by its own player's clock."""
+    played: float = window.page.evaluate("document.querySelector('audio')?.currentTime ?? 0")
+    return played
+
+
+@contextmanager
+def noise(guests: Guests, desktop: str) -> Iterator[None]:
+    """In the block the desktop plays, for half a minute at most."""
+    work.in_session(guests, desktop, "left_open timeout 30 aplay -q -D plughw:0 -t raw -f dat /dev/urandom")
+    yield
+    guests.run(desktop, "/usr/bin/pkill", "-x", "aplay")
+
+
+def plays(guests: Guests, desktop: str, window: Seat) -> None:
+    """The page plays what its desktop does, and is silent again afterwards."""
+    window.focus()
+    window.page.keyboard.press("Shift")  # Browsers play nothing before a key or a click.
+    with noise(guests, desktop):
+        before_s = played_s(window)
+        until(lambda: played_s(window) > before_s + 0.5, "the page plays sound")
+
+    def stands_still() -> bool:
+        was_s = played_s(window)
+        window.page.wait_for_timeout(STILL_MS)
+        return played_s(window) == was_s
+
+    until(stands_still, "the page is silent")
 
 
 def send(window: Seat, file: Path) -> str:
@@ -81,11 +118,7 @@ def test_the_browser_shares_clipboard_files_and_size(stack: Stack, desk: Desk, w
     found = work.in_session(guests, desktop, 'cd "/home/$user/Downloads" && sha256sum < "two words é.txt" && rm two*')
     assert found.split()[0] == hashlib.sha256(file.read_bytes()).hexdigest()
 
-    window.focus()
-    window.page.keyboard.press("Shift")  # Browsers play nothing before a key or a click.
-    work.in_session(guests, desktop, "left_open timeout 30 aplay -q -D plughw:0 -t raw -f dat /dev/urandom")
-    until(lambda: window.page.evaluate("document.querySelector('audio')?.currentTime > 0.5"), "the page plays sound")
-    guests.run(desktop, "/usr/bin/pkill", "-x", "aplay")
+    plays(guests, desktop, window)
 
     for width, height in ((1024, 768), (1280, 800)):
         window.page.set_viewport_size({"width": width, "height": height})
@@ -101,6 +134,7 @@ def test_what_a_policy_forbids_passes_in_no_viewer(stack: Stack, desk: Desk, win
     """A browser and a native client, both open while it is forbidden, tried again and again; then allowed again."""
     guests = stack.guests
     in_page = enter(stack, desk, window, desk.other)
+    plays(guests, in_page, window)
     session = desk.session
     stack.phase(session.desktop.id, Phase.READY, Phase.PAUSED, timeout_s=300)
     file = tmp_path / "desktop.vv"
@@ -129,6 +163,7 @@ def test_what_a_policy_forbids_passes_in_no_viewer(stack: Stack, desk: Desk, win
         until(lambda: work.copied(guests, in_page) == "allowed", "it passes into the page's desktop")
         guests.run(session.desktop.id, *NOISE)
         client.wait_for("heard")
+        plays(guests, in_page, window)
     window.terminal(in_page)
     window.type("exit")
 
@@ -138,7 +173,7 @@ def _nothing_passes(stack: Stack, window: Seat, in_page: str, client: NativeClie
     with window.keeps_its_line():
         files = {desktop: work.downloads(guests, desktop) for desktop in (in_page, in_client)}
         deadline = time.monotonic() + FORBIDDEN_S
-        turn = 0
+        turn, played_before_s = 0, played_s(window)
         client.do("plug", file=str(file))
         client.do("share", folder=str(file.parent))
         while time.monotonic() < deadline:
@@ -156,5 +191,8 @@ def _nothing_passes(stack: Stack, window: Seat, in_page: str, client: NativeClie
                 work.let_go(guests, desktop)
             assert clipboard(window) == f"outside {turn}"
             assert work.shared(guests, in_client, file.name) == ""
+        with noise(guests, in_page):
+            window.page.wait_for_timeout(HEARD_WITHIN_MS)
+        assert played_s(window) == played_before_s
         assert work.usb_drives(guests, in_client) == 0
         client.has_not("pasted", "sound", "heard", "disconnected")
