@@ -10,13 +10,16 @@ from frazil.controller.identity import Identity, Right
 from frazil.controller.identity.rights import rights_of
 from frazil.controller.services import journal, paging
 from frazil.controller.services.context import Context
+from frazil.controller.services.event_search import EVERYTHING, EventSearch
 from frazil.controller.store import events, logins, people
 from frazil.controller.store.rows import EventRow
-from frazil.model.errors import InvalidInput
+from frazil.model.errors import InvalidInput, NotSignedIn
 from frazil.wire.rest import Event, Page
 
 BATCH = 200
 KEEP_ALIVE_S = 15.0
+SEQ_MAX = 2**63 - 1
+"""The databases' largest number."""
 
 
 def before(cursor: str | None) -> int | None:
@@ -24,7 +27,7 @@ def before(cursor: str | None) -> int | None:
     decoded = paging.decode(cursor)
     if decoded is None:
         return None
-    if not decoded.isdecimal():
+    if not decoded.isdecimal() or int(decoded[:20]) > SEQ_MAX:
         raise InvalidInput("This cursor is not one that was given out.", field="cursor")
     return int(decoded)
 
@@ -36,19 +39,37 @@ class Events:
     async def list_for(
         self,
         identity: Identity,
+        search: EventSearch = EVERYTHING,
         *,
-        outcome: str | None = None,
         limit: int = paging.LIMIT,
         cursor: str | None = None,
     ) -> Page[Event]:
-        """Newest first; all, or those with this outcome."""
+        """What fits the search, newest first."""
         identity.require(Right.SEE_EVENTS)
         older_than = before(cursor)
         paging.check(limit)
         rows = await self._ctx.store.read(
-            lambda tx: events.newest_first(tx, outcome=outcome, before=older_than, limit=limit + 1)
+            lambda tx: events.newest_first(tx, search.wanted(tx), before=older_than, limit=limit + 1)
         )
         return paging.page(rows, limit=limit, key=lambda row: str(row.seq), model=journal.model)
+
+    async def found(self, identity: Identity, search: EventSearch = EVERYTHING) -> AsyncIterator[Event]:
+        """All that fits the search, newest first, read bit by bit.
+
+        Raises NotSignedIn on the way when the caller may not see events any more: what was given by then is not all.
+        """
+        identity.require(Right.SEE_EVENTS)
+
+        def more(tx: sa.Connection) -> list[EventRow]:
+            if not self._still_may(tx, identity):
+                raise NotSignedIn("You may not see events any more.", remedy="Sign in again.")
+            return events.newest_first(tx, search.wanted(tx), before=older_than, limit=BATCH)
+
+        older_than: int | None = None
+        while rows := await self._ctx.store.read(more):
+            for row in rows:
+                yield journal.model(row)
+            older_than = rows[-1].seq
 
     async def stream(self, identity: Identity, *, after: str | None = None) -> AsyncIterator[Event | None]:
         """Events as they happen, from after the one with the id `after`; None now and then while nothing does.

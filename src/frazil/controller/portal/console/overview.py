@@ -11,6 +11,7 @@ from frazil.controller.portal.dispatch import Access, Call, Entry, Portal
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.views import EventsView, OverviewView
 from frazil.controller.portal.words import OUTCOMES
+from frazil.controller.services.event_search import EventSearch
 from frazil.model.desktop import Phase
 
 RECENT_EVENTS = 8
@@ -68,7 +69,7 @@ class Overview:
         outcome = query.get("outcome", "")
         page = await self._services.events.list_for(
             call.identity,
-            outcome=outcome if outcome in OUTCOMES else None,
+            EventSearch(outcome=outcome if outcome in OUTCOMES else None),
             limit=EVENTS_A_PAGE,
             cursor=query.get("cursor") or None,
         )
