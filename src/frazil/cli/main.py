@@ -10,7 +10,20 @@ import typer
 
 import frazil
 from frazil.cli import connection, processes
-from frazil.cli.commands import connect, desktop, group, host, image, lifecycle, machine, pool, session, sign_in, user
+from frazil.cli.commands import (
+    connect,
+    desktop,
+    events,
+    group,
+    host,
+    image,
+    lifecycle,
+    machine,
+    pool,
+    session,
+    sign_in,
+    user,
+)
 from frazil.cli.exits import Exit, exit_of, in_words
 from frazil.model.errors import FrazilError
 
@@ -52,6 +65,7 @@ app.command("doctor")(machine.doctor_)
 app.command("login")(sign_in.login)
 app.command("connect")(connect.connect)
 app.command("setup-link")(sign_in.setup_link)
+app.command("events")(events.events)
 app.command("grant")(pool.grant)
 app.command("revoke")(pool.revoke)
 app.add_typer(image.app, name="image")
