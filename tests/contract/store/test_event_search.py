@@ -147,3 +147,5 @@ def test_desktops_are_known_by_what_was_told_of_them(store: Store) -> None:
     store.write_now(fill)
     told = store.read_now(lambda tx: events.desktops_told_of(tx, kind="made", text="It is x."))
     assert sorted(told) == ["d1", "d2"]
+    said = store.read_now(lambda tx: events.told_of_desktops(tx, {"d1", "d3", "d4"}, kind="made"))
+    assert said == {"d1": "It is x."}

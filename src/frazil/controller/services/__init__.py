@@ -50,6 +50,7 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     operations.show(identity, operation_id) -> Operation
     events.list_for(identity, search=EVERYTHING, *, limit, cursor) -> Page[Event]   (search: an EventSearch)
     events.found(identity, search=EVERYTHING) -> AsyncIterator[Event]  (not a coroutine; all of them)
+    events.desktops_of(identity, events) -> dict[str, DesktopName]   (by id; of those that are gone too)
     events.stream(identity, *, after=None) -> AsyncIterator[Event]   (not a coroutine)
 
 For pages: `request.state.identity` is the `Identity` or None; the login cookie is `identity.cookies.COOKIE_NAME`

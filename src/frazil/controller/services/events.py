@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from frazil.controller.identity import Identity, Right
 from frazil.controller.identity.rights import rights_of
-from frazil.controller.services import journal, paging
+from frazil.controller.services import journal, making, paging
 from frazil.controller.services.context import Context
 from frazil.controller.services.event_search import EVERYTHING, EventSearch
-from frazil.controller.store import events, logins, people
+from frazil.controller.store import desktops, events, logins, people
 from frazil.controller.store.rows import EventRow
 from frazil.model.errors import InvalidInput, NotSignedIn
 from frazil.wire.rest import Event, Page
@@ -30,6 +31,14 @@ def before(cursor: str | None) -> int | None:
     if not decoded.isdecimal() or int(decoded[:20]) > SEQ_MAX:
         raise InvalidInput("This cursor is not one that was given out.", field="cursor")
     return int(decoded)
+
+
+@dataclass(frozen=True, slots=True)
+class DesktopName:
+    """What a desktop is called, or was while it was there."""
+
+    name: str
+    there: bool
 
 
 class Events:
@@ -53,7 +62,7 @@ class Events:
         )
         return paging.page(rows, limit=limit, key=lambda row: str(row.seq), model=journal.model)
 
-    async def found(self, identity: Identity, search: EventSearch = EVERYTHING) -> AsyncIterator[Event]:
+    async def found(self, identity: Identity, search: EventSearch = EVERYTHING) -> AsyncGenerator[Event, None]:
         """All that fits the search, newest first, read bit by bit.
 
         Raises NotSignedIn on the way when the caller may not see events any more: what was given by then is not all.
@@ -70,6 +79,19 @@ class Events:
             for row in rows:
                 yield journal.model(row)
             older_than = rows[-1].seq
+
+    async def desktops_of(self, identity: Identity, told: Sequence[Event]) -> dict[str, DesktopName]:
+        """What the desktops of these events are called, by id; without those that nothing is known of any more."""
+        identity.require(Right.SEE_EVENTS)
+        ids = {event.desktop_id for event in told if event.desktop_id is not None}
+
+        def work(tx: sa.Connection) -> dict[str, DesktopName]:
+            there = {row.id: DesktopName(row.name, there=True) for row in desktops.by_ids(tx, ids).values()}
+            made = events.told_of_desktops(tx, ids - set(there), kind=making.CREATED)
+            names = {id: making.name_in(text) for id, text in made.items()}
+            return there | {id: DesktopName(name, there=False) for id, name in names.items() if name is not None}
+
+        return await self._ctx.store.read(work)
 
     async def stream(self, identity: Identity, *, after: str | None = None) -> AsyncIterator[Event | None]:
         """Events as they happen, from after the one with the id `after`; None now and then while nothing does.

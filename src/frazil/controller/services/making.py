@@ -17,6 +17,13 @@ def asked_for(name: str) -> str:
     return f"The desktop {name} was asked for."
 
 
+def name_in(text: str) -> str | None:
+    """The name of the desktop of which `asked_for` told."""
+    before, _, after = asked_for("\n").partition("\n")
+    fits = text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after)
+    return text[len(before) : -len(after)] if fits else None
+
+
 def make_desktop(ctx: Context, tx: sa.Connection, pool: PoolRow, *, assigned_user_id: str | None) -> str:
     """Insert a desktop that is wanted running; its id. The caller has checked that there is room."""
     desktop_id = ctx.ids.new_id()

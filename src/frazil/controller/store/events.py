@@ -124,6 +124,12 @@ def desktops_told_of(tx: sa.Connection, *, kind: str, text: str) -> list[str]:
     return [desktop_id for desktop_id in tx.execute(query.distinct()).scalars() if desktop_id is not None]
 
 
+def told_of_desktops(tx: sa.Connection, ids: Collection[str], *, kind: str) -> dict[str, str]:
+    """What an event of this kind told of each of these desktops, by their ids."""
+    query = sa.select(events.c.desktop_id, events.c.text).where(events.c.desktop_id.in_(ids), events.c.kind == kind)
+    return {found["desktop_id"]: found["text"] for found in tx.execute(query).mappings()}
+
+
 def newest_of(tx: sa.Connection, *, desktop_id: str, kinds: Collection[str]) -> int:
     """The sequence number of a desktop's newest event of these kinds; 0 when there is none."""
     query = sa.select(sa.func.coalesce(sa.func.max(events.c.seq), 0))

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from frazil.controller.identity import LOCAL_ROOT
 from frazil.controller.services import events as events_service
+from frazil.controller.services import making
 from frazil.controller.services.event_search import EventSearch
 from frazil.controller.services.events import before
 from frazil.controller.services.paging import encode
@@ -112,6 +113,12 @@ async def test_a_long_answer_ends_for_who_may_not_see_it_any_more(
     await world.services.people.delete(LOCAL_ROOT, "boss")
     with pytest.raises(NotSignedIn):
         await anext(found)
+
+
+def test_a_desktops_name_is_read_out_of_what_was_told_of_its_making() -> None:
+    assert making.name_in(making.asked_for("office-1")) == "office-1"
+    for other in ("", "The desktop office-1 is gone, with its disk.", making.asked_for("")):
+        assert making.name_in(other) is None
 
 
 async def test_users_find_nothing(world: World) -> None:
