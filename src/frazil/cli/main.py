@@ -13,6 +13,7 @@ from frazil.cli import connection, processes
 from frazil.cli.commands import (
     connect,
     desktop,
+    events,
     group,
     host,
     image,
@@ -65,6 +66,7 @@ app.command("doctor")(machine.doctor_)
 app.command("login")(sign_in.login)
 app.command("connect")(connect.connect)
 app.command("setup-link")(sign_in.setup_link)
+app.command("events")(events.events)
 app.command("grant")(pool.grant)
 app.command("revoke")(pool.revoke)
 app.add_typer(image.app, name="image")

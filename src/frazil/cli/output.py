@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,9 +14,12 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 PIPE_WIDTH = 240
 """Columns are not broken when a program or a file takes the table."""
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""All but the new line; the last ones turn the direction of what follows."""
 
 
 def answer(
@@ -44,7 +48,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) 
     for column in columns:
         shown.add_column(column, overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(plain, row))
     console().print(shown)
 
 
@@ -55,8 +59,13 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
     shown.add_column(overflow="fold")
     for name, value in rows:
         if value:
-            shown.add_row(name, value)
+            shown.add_row(name, plain(value))
     console().print(shown)
+
+
+def plain(text: str) -> Text:
+    """What others typed, as it is: not as markup, and with nothing in it that a terminal would obey."""
+    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def say(text: str) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
 from pydantic import SecretStr
 
-from frazil.client.calls import Calls, part
+from frazil.client.calls import PAGE_SIZE, Calls, part
 from frazil.client.problems import by_code
 from frazil.model.clock import Clock
 from frazil.model.desktop import Phase
-from frazil.model.errors import FrazilError, HostError, NotFound, Throttled
+from frazil.model.errors import FrazilError, HostError, InvalidInput, NotFound, Throttled
 from frazil.wire import rest
 from frazil.wire.hostlink import FailureField
 
@@ -220,6 +221,42 @@ class Client:
 
     def desktop_events(self, desktop: str) -> list[rest.Event]:
         return list(self._calls.items(rest.Event, f"/desktops/{part(desktop)}/events"))
+
+    # --- what happened -----------------------------------------------------------------------------------------------
+
+    def events(
+        self,
+        *,
+        user: str | None = None,
+        kind: str | None = None,
+        outcome: rest.Outcome | None = None,
+        desktop: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        text: str | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> Iterator[rest.Event]:
+        """What fits all that is said, newest first; a page is asked for when the one before has been read.
+
+        user: who did it, by name or id. kind: this one; `session.`, with a dot at its end, is all that begin so.
+        desktop: by name or id, of one that is gone too. since, until: from then on, before then; aware.
+        text: is in what is told, in who did it or from where, whatever its case.
+        """
+        for field, moment in (("since", since), ("until", until)):
+            if moment is not None and moment.tzinfo is None:
+                raise InvalidInput(f"{field} does not say its time zone.", field=field)
+        query = {
+            "user": user,
+            "kind": kind,
+            "outcome": outcome,
+            "desktop": desktop,
+            "since": since.isoformat() if since is not None else None,
+            "until": until.isoformat() if until is not None else None,
+            "text": text,
+            "limit": str(page_size),
+        }
+        asked = {name: value for name, value in query.items() if value is not None}
+        return self._calls.items(rest.Event, "/events", query=asked)
 
     # --- using one ---------------------------------------------------------------------------------------------------
 

@@ -47,7 +47,8 @@
 ``POST   /sessions/{id}/tickets``    → 201 `Ticket` once the desktop is ready; 409 with its state in words before
 ``DELETE /sessions/{id}``            204: links are cut; the desktop is given back
 ``GET    /operations/{id}``          `Operation`
-``GET    /events``                   `Page[Event]`, newest first
+``GET    /events``                   `Page[Event]`, newest first; filters `user`, `kind` (one, or all that begin with it
+                                     when it ends in a dot), `outcome`, `desktop`, `since`, `until` (RFC 3339), `text`
 ``GET    /events/stream``            SSE of `Event`, resumed by `Last-Event-ID`
 ``GET    /health``                   `Health`, open to all
 ===================================  ======================================================================
@@ -86,6 +87,9 @@ Assignment = Literal["first-use", "administrator"]
 """How a persistent pool's desktop becomes somebody's."""
 AtSignOut = Literal["destroy", "keep", "reset"]
 """What becomes of a desktop when its session ends: it goes, it is shut down and kept, or its image replaces it."""
+
+Outcome = Literal["done", "refused", "failed", "seen"]
+"""How an event ended; seen is what nobody did."""
 
 RuleS = Annotated[int, Field(ge=0, le=30 * 86400)]
 
@@ -497,7 +501,7 @@ class Event(Message):
     user_name: str | None
     desktop_id: str | None
     remote_address: str | None
-    outcome: Literal["done", "refused", "failed", "seen"]
+    outcome: Outcome
 
 
 Login.model_rebuild()

@@ -528,17 +528,6 @@ def test_events_are_numbered_and_read_from_both_ends(store: Store) -> None:
     assert [row.id for row in store.read_now(lambda tx: events.after(tx, seq, limit=9))] == ["e4"]
 
 
-def test_events_are_read_by_their_outcome(store: Store) -> None:
-    for n, outcome in enumerate(("refused", "seen", "refused", "seen", "refused")):
-        store.write_now(
-            lambda tx, n=n, outcome=outcome: events.insert(tx, id=f"e{n}", at=NOW, kind="k", text="", outcome=outcome)  # type: ignore[misc]
-        )
-    newest = store.read_now(lambda tx: events.newest_first(tx, outcome="refused", limit=2))
-    assert [row.id for row in newest] == ["e4", "e2"]
-    older = store.read_now(lambda tx: events.newest_first(tx, outcome="refused", before=newest[-1].seq, limit=2))
-    assert [row.id for row in older] == ["e0"]
-
-
 def test_what_was_over_long_ago_is_forgotten_the_oldest_first(store: Store) -> None:
     long_ago, lately = NOW - timedelta(days=2), NOW - timedelta(hours=1)
 

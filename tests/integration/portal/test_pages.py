@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
+import io
 from collections.abc import Callable
 
 import pytest
 
+from frazil.client import Client
+from frazil.settings import Settings
 from tests.integration.portal.conftest import NewUser, make_pool
 from tests.integration.portal.stack import PASSWORD, until
 from tests.integration.portal.visitor import Visitor
@@ -301,6 +306,29 @@ async def test_desktops_are_filtered_sorted_and_acted_on(furnished: Visitor) -> 
     assert "has not failed" in impossible.text
     deleted = await furnished.send(await furnished.get(path), f"{path}/delete")
     assert deleted.url.path == "/console/desktops"
+
+
+async def test_what_happened_is_searched_for_and_taken_as_a_file(
+    anna: Visitor, visitor: Visitors, settings: Settings
+) -> None:
+    typed = '=HYPERLINK("https://evil.example")'
+    eve = visitor()
+    for _ in range(2):
+        assert "is wrong" in (await eve.sign_in(typed, "not the password")).text
+    form = {"text": "", "user": typed, "desktop": "", "kind": "login.", "outcome": "", "since": "", "until": ""}
+    page = await anna.http.get("/console/events", params=form)
+    assert [*page.url.params] == ["user", "kind"]
+    assert page.text.count("<tr>") == 3
+    assert "The name or the password was wrong." in page.text
+    answer = await anna.http.get("/console/events.csv", params=page.url.params)
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    assert [(row["user_name"], row["outcome"]) for row in rows] == [(f"'{typed}", "refused")] * 2
+
+    def ask() -> list[str | None]:
+        with Client.local(settings.local_socket) as client:
+            return [event.user_name for event in client.events(user=typed, kind="login.", text="WRONG", page_size=1)]
+
+    assert await asyncio.to_thread(ask) == [typed, typed]
 
 
 async def test_the_overview_says_what_is_wrong(furnished: Visitor) -> None:

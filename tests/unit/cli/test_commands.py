@@ -58,7 +58,8 @@ def test_all_that_was_promised_is_there() -> None:
         desktop stop,
         desktop shutdown, desktop pause, desktop retry, desktop delete, desktop screenshot, user add,
         user import, user list, user passwd, group add, group list, group show, group join, group leave,
-        group delete, host list, spice info, spice screenshot, spice type, spice press, spice click, spice watch"""
+        group delete, host list, spice info, spice screenshot, spice type, spice press, spice click, spice watch,
+        events"""
     assert {tuple(words.split()) for words in promised.split(",")} <= set(reference.commands())
 
 
@@ -210,6 +211,13 @@ def test_durations_and_sizes() -> None:
 def test_a_table_in_a_pipe_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
     output.table(("A", "B"), [("x" * 100, "y" * 100)], empty="")
     assert f"{'x' * 100}   {'y' * 100}" in capsys.readouterr().out
+
+
+def test_a_table_shows_what_others_typed_and_obeys_none_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    typed = "[/x] [red]a \x1b[31mb\x07 \u202ec"
+    output.table(("A",), [(typed,)], empty="")
+    output.pairs([("A", typed)])
+    assert capsys.readouterr().out.count("[/x] [red]a \ufffd[31mb\ufffd \ufffdc") == 2
 
 
 def test_completion_knows_the_verbs() -> None:

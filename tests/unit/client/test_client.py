@@ -7,9 +7,10 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import SecretStr
@@ -34,6 +35,17 @@ from frazil.wire.rest import ImageRequest, PoolChange, SessionRequest, UserReque
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC).isoformat()
 USER = {"id": "u1", "name": "anna", "display_name": "Anna", "role": "user", "created_at": NOW}
+EVENT = {
+    "id": "e1",
+    "at": NOW,
+    "kind": "login",
+    "text": "anna signed in.",
+    "user_id": "u1",
+    "user_name": "anna",
+    "desktop_id": None,
+    "remote_address": "192.0.2.7",
+    "outcome": "done",
+}
 OPERATION = {
     "id": "o1",
     "kind": "image",
@@ -118,6 +130,28 @@ def test_a_list_is_read_page_after_page(client: Client, answers: Answers) -> Non
     assert [user.name for user in client.users()] == ["anna", "bela"]
     assert answers.asked[0][1].startswith("/api/v1/users?limit=500")
     assert "cursor=c%2F1" in answers.asked[1][1]
+
+
+def test_events_are_asked_for_page_by_page_and_only_as_they_are_read(client: Client, answers: Answers) -> None:
+    answers.add({"items": [EVENT, EVENT], "next_cursor": "c1"})
+    answers.add({"items": [EVENT], "next_cursor": None})
+    since = datetime(2030, 1, 1, 12, tzinfo=timezone(timedelta(hours=1)))
+    found = client.events(user="an na", kind="session.", outcome="done", since=since, text="100%", page_size=2)
+    assert answers.asked == []
+    assert next(found).user_name == next(found).user_name == "anna"
+    assert len(answers.asked) == 1
+    assert len(list(found)) == 1
+    queries = [parse_qs(urlsplit(path).query) for _, path, _ in answers.asked]
+    asked = {"user": "an na", "kind": "session.", "outcome": "done", "since": since.isoformat(), "text": "100%"}
+    assert queries[0] == {name: [value] for name, value in asked.items()} | {"limit": ["2"]}
+    assert queries[1] == queries[0] | {"cursor": ["c1"]}
+
+
+def test_a_moment_without_its_zone_is_not_asked_for(client: Client, answers: Answers) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        client.events(until=datetime(2030, 1, 1))  # noqa: DTZ001
+    assert raised.value.field == "until"
+    assert answers.asked == []
 
 
 def test_names_are_quoted_and_cannot_leave_their_place(client: Client, answers: Answers) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Header, Query
@@ -30,3 +32,24 @@ def version_of(if_match: str | None) -> int:
     if not text.isdecimal():
         raise InvalidInput("This If-Match is not an ETag that was given out.", field="If-Match")
     return int(text)
+
+
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def moment(text: str | None, field: str) -> datetime | None:
+    """A time as RFC 3339 (section 5.6) has it, in UTC; raises InvalidInput for any other."""
+    if text is None:
+        return None
+    try:
+        if not _RFC_3339.fullmatch(text):
+            raise ValueError(text)
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise InvalidInput(
+            f"{text[:64]!r} is no time of RFC 3339.",
+            remedy="Write it like 2030-01-31T08:00:00Z; in an address, a + is written %2B.",
+            field=field,
+        ) from exc

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from frazil.controller.portal.console.desktops import Desktops
 from frazil.controller.portal.console.groups import Groups
+from frazil.controller.portal.console.history import History
 from frazil.controller.portal.console.hosts import Hosts
 from frazil.controller.portal.console.images import Images
 from frazil.controller.portal.console.open_sessions import OpenSessions
@@ -60,8 +61,9 @@ def entries(portal: Portal) -> list[Entry]:
     async def icon(call: Call) -> Response:
         return RedirectResponse(f"{STATIC_PATH}/favicon.svg", status_code=308)
 
-    parts = (Entrance, Home, Sessions, Account, Overview, Hosts, Images, Pools, Desktops, OpenSessions, Users, Groups)
+    own = (Entrance, Home, Sessions, Account)
+    console = (Overview, Hosts, Images, Pools, Desktops, OpenSessions, Users, Groups, History)
     return [
         Entry("GET", "/favicon.ico", Access.ANYBODY, icon),
-        *(entry for part in parts for entry in part(portal).entries()),
+        *(entry for part in (*own, *console) for entry in part(portal).entries()),
     ]

@@ -89,6 +89,14 @@ class Reader:
             return format_datetime(here, "HH:mm:ss", tzinfo=self.zone, locale=self.language.locale)
         return format_datetime(here, "short", tzinfo=self.zone, locale=self.language.locale)
 
+    def to_the_second(self, at: datetime) -> str:
+        """Day and time in the reader's zone, for lists that are compared with others."""
+        return format_datetime(at, "medium", tzinfo=self.zone, locale=self.language.locale)
+
+    @property
+    def zone_name(self) -> str:
+        return str(self.zone)
+
     def exactly(self, at: datetime) -> str:
         """Day, time and zone, spelled out."""
         return format_datetime(at, "long", tzinfo=self.zone, locale=self.language.locale)

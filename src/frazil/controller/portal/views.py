@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlencode
 
 from frazil.controller.identity.rights import Right, covers, rights_of
 from frazil.controller.planning.session_rules import WARNING
 from frazil.controller.portal.capacity import Room
 from frazil.controller.portal.reader import Language, Reader
 from frazil.controller.portal.words import OUTCOMES, PHASES, Trouble, Words
+from frazil.controller.services.event_search import EventSearch
+from frazil.controller.services.events import DesktopName
 from frazil.model.desktop import Phase
 from frazil.wire.policy import PolicyField
 from frazil.wire.rest import (
@@ -332,9 +335,42 @@ class GroupView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsView:
-    events: Sequence[Event]
-    next_cursor: str | None
-    outcome: str
+    """form: the search as it was filled in, and the same as a search. desktops: what those of the events are called,
+    by id. cursor: after which event the page begins; empty for the newest."""
 
-    def outcome_options(self, words: Words, anything: str) -> list[Option]:
-        return [("", anything), *((outcome, words.outcome(outcome).text) for outcome in OUTCOMES)]
+    form: Form
+    search: EventSearch
+    events: Sequence[Event]
+    desktops: Mapping[str, DesktopName]
+    cursor: str
+    next_cursor: str | None
+
+    def outcome_options(self, words: Words) -> list[Option]:
+        return [(outcome, words.outcome(outcome).text) for outcome in OUTCOMES]
+
+    def kind_options(self, words: Words) -> list[Option]:
+        """With the one that was asked for, where the form has no words for it."""
+        known = words.event_kind_options()
+        asked = self.form.values.get("kind", "")
+        return known if not asked or asked in dict(known) else [*known, (asked, asked)]
+
+    def address(self, path: str = "/console/events", **more: str) -> str:
+        """This search, with something more, or something else."""
+        said = {**self.form.values, **more}
+        return f"{path}?{urlencode(said)}" if said else path
+
+    @property
+    def command(self) -> list[str]:
+        """The words of the same search after `frazil`."""
+        search = self.search
+        said = {
+            "user": search.user,
+            "kind": search.kind,
+            "outcome": search.outcome,
+            "desktop": search.desktop,
+            "since": search.since and f"{search.since:%Y-%m-%dT%H:%MZ}",
+            "until": search.until and f"{search.until:%Y-%m-%dT%H:%MZ}",
+            "text": search.text,
+        }
+        # Joined by =, so that what begins with a dash is no option.
+        return ["events", *(f"--{name}={value}" for name, value in said.items() if value)]

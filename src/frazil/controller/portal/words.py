@@ -106,6 +106,23 @@ OUTCOMES: dict[str, tuple[str, Tone]] = {
     "seen": (N_("Seen"), "idle"),
 }
 
+EVENT_KINDS: dict[str, str] = {
+    "login.": N_("Sign-ins"),
+    "logout": N_("Sign-outs"),
+    "session.": N_("Sessions"),
+    "ticket.": N_("Tickets for viewers"),
+    "link.": N_("Viewers' connections"),
+    "desktop.": N_("Desktops"),
+    "pool.": N_("Pools"),
+    "entitlement.": N_("Who may use pools"),
+    "image.": N_("Images"),
+    "host.": N_("Hosts"),
+    "user.": N_("Users"),
+    "group.": N_("Groups"),
+    "token.": N_("API tokens"),
+}
+"""What the history is searched for, by the beginning of the event's kind."""
+
 # What happened and what to do, by code: first for the person at the desktop, then for
 # administrators.
 _FAILURES: dict[str, tuple[str, str, str]] = {
@@ -223,6 +240,9 @@ class Words:
     def role_meanings(self) -> list[tuple[str, str]]:
         """Every role in words, and what it is for."""
         return [(self.role(role), self.reader.gettext(meaning)) for role, (_, meaning) in ROLES.items()]
+
+    def event_kind_options(self) -> list[tuple[str, str]]:
+        return [(kind, self.reader.gettext(text)) for kind, text in EVENT_KINDS.items()]
 
     def outcome(self, outcome: str) -> Word:
         return self._word(OUTCOMES[outcome])

@@ -48,7 +48,9 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     tickets.mint(identity, session_id) -> Ticket
     viewer_files.make(identity, session_id, *, authority) -> MadeFile   (a native viewer's, with a ticket in it)
     operations.show(identity, operation_id) -> Operation
-    events.list_for(identity, *, outcome=None, limit, cursor) -> Page[Event]
+    events.list_for(identity, search=EVERYTHING, *, limit, cursor) -> Page[Event]   (search: an EventSearch)
+    events.found(identity, search=EVERYTHING) -> AsyncIterator[Event]  (not a coroutine; all of them)
+    events.desktops_of(identity, events) -> dict[str, DesktopName]   (by id; of those that are gone too)
     events.stream(identity, *, after=None) -> AsyncIterator[Event]   (not a coroutine)
 
 For pages: `request.state.identity` is the `Identity` or None; the login cookie is `identity.cookies.COOKIE_NAME`

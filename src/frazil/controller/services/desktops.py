@@ -173,7 +173,8 @@ class Desktops:
             given = (
                 None if identity.may(Right.SEE_DESKTOPS) else events.newest_of(tx, desktop_id=desktop_id, kinds=_GIVEN)
             )
-            return events.newest_first(tx, desktop_id=desktop_id, since=given, before=older_than, limit=limit + 1)
+            its = events.Wanted(desktop_ids=[desktop_id])
+            return events.newest_first(tx, its, since=given, before=older_than, limit=limit + 1)
 
         rows = await self._ctx.store.read(work)
         return paging.page(rows, limit=limit, key=lambda row: str(row.seq), model=lambda row: _told(identity, row))

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from frazil.controller.identity import Identity, Right
 from frazil.controller.identity.rights import rights_of
-from frazil.controller.services import journal, paging
+from frazil.controller.services import journal, making, paging
 from frazil.controller.services.context import Context
-from frazil.controller.store import events, logins, people
+from frazil.controller.services.event_search import EVERYTHING, EventSearch
+from frazil.controller.store import desktops, events, logins, people
 from frazil.controller.store.rows import EventRow
-from frazil.model.errors import InvalidInput
+from frazil.model.errors import InvalidInput, NotSignedIn
 from frazil.wire.rest import Event, Page
 
 BATCH = 200
 KEEP_ALIVE_S = 15.0
+SEQ_MAX = 2**63 - 1
+"""The databases' largest number."""
 
 
 def before(cursor: str | None) -> int | None:
@@ -24,9 +28,17 @@ def before(cursor: str | None) -> int | None:
     decoded = paging.decode(cursor)
     if decoded is None:
         return None
-    if not decoded.isdecimal():
+    if not decoded.isdecimal() or int(decoded[:20]) > SEQ_MAX:
         raise InvalidInput("This cursor is not one that was given out.", field="cursor")
     return int(decoded)
+
+
+@dataclass(frozen=True, slots=True)
+class DesktopName:
+    """What a desktop is called, or was while it was there."""
+
+    name: str
+    there: bool
 
 
 class Events:
@@ -36,19 +48,50 @@ class Events:
     async def list_for(
         self,
         identity: Identity,
+        search: EventSearch = EVERYTHING,
         *,
-        outcome: str | None = None,
         limit: int = paging.LIMIT,
         cursor: str | None = None,
     ) -> Page[Event]:
-        """Newest first; all, or those with this outcome."""
+        """What fits the search, newest first."""
         identity.require(Right.SEE_EVENTS)
         older_than = before(cursor)
         paging.check(limit)
         rows = await self._ctx.store.read(
-            lambda tx: events.newest_first(tx, outcome=outcome, before=older_than, limit=limit + 1)
+            lambda tx: events.newest_first(tx, search.wanted(tx), before=older_than, limit=limit + 1)
         )
         return paging.page(rows, limit=limit, key=lambda row: str(row.seq), model=journal.model)
+
+    async def found(self, identity: Identity, search: EventSearch = EVERYTHING) -> AsyncGenerator[Event, None]:
+        """All that fits the search, newest first, read bit by bit.
+
+        Raises NotSignedIn on the way when the caller may not see events any more: what was given by then is not all.
+        """
+        identity.require(Right.SEE_EVENTS)
+
+        def more(tx: sa.Connection) -> list[EventRow]:
+            if not self._still_may(tx, identity):
+                raise NotSignedIn("You may not see events any more.", remedy="Sign in again.")
+            return events.newest_first(tx, search.wanted(tx), before=older_than, limit=BATCH)
+
+        older_than: int | None = None
+        while rows := await self._ctx.store.read(more):
+            for row in rows:
+                yield journal.model(row)
+            older_than = rows[-1].seq
+
+    async def desktops_of(self, identity: Identity, told: Sequence[Event]) -> dict[str, DesktopName]:
+        """What the desktops of these events are called, by id; without those that nothing is known of any more."""
+        identity.require(Right.SEE_EVENTS)
+        ids = {event.desktop_id for event in told if event.desktop_id is not None}
+
+        def work(tx: sa.Connection) -> dict[str, DesktopName]:
+            there = {row.id: DesktopName(row.name, there=True) for row in desktops.by_ids(tx, ids).values()}
+            made = events.told_of_desktops(tx, ids - set(there), kind=making.CREATED)
+            names = {id: making.name_in(text) for id, text in made.items()}
+            return there | {id: DesktopName(name, there=False) for id, name in names.items() if name is not None}
+
+        return await self._ctx.store.read(work)
 
     async def stream(self, identity: Identity, *, after: str | None = None) -> AsyncIterator[Event | None]:
         """Events as they happen, from after the one with the id `after`; None now and then while nothing does.

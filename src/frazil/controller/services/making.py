@@ -9,6 +9,20 @@ from frazil.controller.services.context import Context
 from frazil.controller.store import desktops, meta, pools
 from frazil.controller.store.rows import PoolRow
 
+CREATED = "desktop.created"
+
+
+def asked_for(name: str) -> str:
+    """What the event of a desktop's making tells: by it a desktop that is gone is still known by its name."""
+    return f"The desktop {name} was asked for."
+
+
+def name_in(text: str) -> str | None:
+    """The name of the desktop of which `asked_for` told."""
+    before, _, after = asked_for("\n").partition("\n")
+    fits = text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after)
+    return text[len(before) : -len(after)] if fits else None
+
 
 def make_desktop(ctx: Context, tx: sa.Connection, pool: PoolRow, *, assigned_user_id: str | None) -> str:
     """Insert a desktop that is wanted running; its id. The caller has checked that there is room."""
@@ -24,5 +38,5 @@ def make_desktop(ctx: Context, tx: sa.Connection, pool: PoolRow, *, assigned_use
         assigned_user_id=assigned_user_id,
         now=ctx.clock.now(),
     )
-    journal.note(ctx, tx, "desktop.created", f"The desktop {name} was asked for.", desktop_id=desktop_id)
+    journal.note(ctx, tx, CREATED, asked_for(name), desktop_id=desktop_id)
     return desktop_id

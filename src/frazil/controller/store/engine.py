@@ -10,6 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from frazil.controller.store import anycase
+
 BUSY_TIMEOUT_S = 5.0
 READERS = 4
 
@@ -64,6 +66,7 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
             cursor.execute(f"PRAGMA {pragma}")
     finally:
         cursor.close()
+    connection.create_function(anycase.FUNCTION, 1, anycase.casefold, deterministic=True)
 
 
 def _beginner(statement: str) -> Callable[[sa.Connection], None]:

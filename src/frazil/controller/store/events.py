@@ -3,12 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from frazil.controller.store import anycase
 from frazil.controller.store.rows import EventRow
 from frazil.controller.store.tables import TENANT, events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which events are looked for: those that fit all that is said here.
+
+    user: who did it, by name or id. kind: exactly this one; with a dot at its end, also all that begin with it.
+    since, until: at that moment or after it; before it. text: is, whatever its case, in what is told or in who did it
+    or from where.
+    """
+
+    user: str | None = None
+    kind: str | None = None
+    outcome: str | None = None
+    desktop_ids: Collection[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+
+
+ALL = Wanted()
+
+
+def _fits(tx: sa.Connection, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    c = events.c
+    rules: list[sa.ColumnElement[bool]] = []
+    if wanted.user is not None:
+        rules.append(sa.or_(c.user_id == wanted.user, c.user_name == wanted.user))
+    if wanted.kind is not None and wanted.kind.endswith("."):
+        rules.append(sa.or_(c.kind == wanted.kind[:-1], c.kind.startswith(wanted.kind, autoescape=True)))
+    elif wanted.kind is not None:
+        rules.append(c.kind == wanted.kind)
+    if wanted.outcome is not None:
+        rules.append(c.outcome == wanted.outcome)
+    if wanted.desktop_ids is not None:
+        rules.append(c.desktop_id.in_(wanted.desktop_ids))
+    if wanted.since is not None:
+        rules.append(c.at >= wanted.since)
+    if wanted.until is not None:
+        rules.append(c.at < wanted.until)
+    if wanted.text is not None:
+        told = (c.text, c.user_name, c.remote_address)
+        rules.append(sa.or_(*(anycase.contains(tx, column, wanted.text) for column in told)))
+    return rules
 
 
 def _row(found: sa.RowMapping) -> EventRow:
@@ -57,23 +103,31 @@ def insert(
 
 def newest_first(
     tx: sa.Connection,
+    wanted: Wanted = ALL,
     *,
-    desktop_id: str | None = None,
-    outcome: str | None = None,
     since: int | None = None,
     before: int | None = None,
     limit: int,
 ) -> list[EventRow]:
-    query = sa.select(events).order_by(events.c.seq.desc()).limit(limit)
-    if desktop_id is not None:
-        query = query.where(events.c.desktop_id == desktop_id)
-    if outcome is not None:
-        query = query.where(events.c.outcome == outcome)
+    """since, before: sequence numbers."""
+    query = sa.select(events).where(*_fits(tx, wanted)).order_by(events.c.seq.desc()).limit(limit)
     if since is not None:
         query = query.where(events.c.seq >= since)
     if before is not None:
         query = query.where(events.c.seq < before)
     return [_row(found) for found in tx.execute(query).mappings()]
+
+
+def desktops_told_of(tx: sa.Connection, *, kind: str, text: str) -> list[str]:
+    """The ids of desktops of which an event of this kind told just this."""
+    query = sa.select(events.c.desktop_id).where(events.c.kind == kind, events.c.text == text)
+    return [desktop_id for desktop_id in tx.execute(query.distinct()).scalars() if desktop_id is not None]
+
+
+def told_of_desktops(tx: sa.Connection, ids: Collection[str], *, kind: str) -> dict[str, str]:
+    """What an event of this kind told of each of these desktops, by their ids."""
+    query = sa.select(events.c.desktop_id, events.c.text).where(events.c.desktop_id.in_(ids), events.c.kind == kind)
+    return {found["desktop_id"]: found["text"] for found in tx.execute(query).mappings()}
 
 
 def newest_of(tx: sa.Connection, *, desktop_id: str, kinds: Collection[str]) -> int:

@@ -44,6 +44,8 @@ from frazil.controller.portal.views import (
     WaitView,
 )
 from frazil.controller.portal.words import Trouble, Words
+from frazil.controller.services.event_search import EVERYTHING, EventSearch
+from frazil.controller.services.events import DesktopName
 from frazil.model.desktop import Phase, Power
 from frazil.model.room import Bound
 from frazil.wire.hostlink import Capabilities, FailureField, Headroom, HostLoad, Profile
@@ -385,7 +387,32 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
             GroupView(group=group, members=[member], others=[user(2, "bela")], entitlements=[of_group], form=typed),
         ),
         ("console/group", GroupView(group=group, members=[], others=[], entitlements=[], form=Form())),
-        ("console/events", EventsView(events=events, next_cursor="abc", outcome="")),
+        *(("console/events", view) for view in histories(events, reader)),
+    ]
+
+
+def histories(events: list[Event], reader: Reader) -> list[EventsView]:
+    """All; the second page of a search, its desktop gone; one that nobody knows; nothing; what can't be."""
+    filters = {
+        "text": "100% <b>",
+        "user": "anna",
+        "kind": "template-removed",
+        "outcome": "failed",
+        "since": "2030-01-01",
+    }
+    search = EventSearch(text=filters["text"], user="anna", kind=filters["kind"], outcome="failed", since=NOW)
+    wrong = Form(values={"until": "x"}, wrong={"until": reader.gettext("Write the day like 2030-01-31.")})
+    gone = [event.model_copy(update={"user_name": None, "remote_address": None}) for event in events]
+    known = {events[0].desktop_id or "": DesktopName("office-02", there=True)}
+    left = {events[0].desktop_id or "": DesktopName("office-02", there=False)}
+    none: dict[str, DesktopName] = {}
+    return [
+        EventsView(form=Form(), search=EVERYTHING, events=events, desktops=known, cursor="", next_cursor="abc"),
+        EventsView(form=Form(values=filters), search=search, events=gone, desktops=left, cursor="a", next_cursor=None),
+        EventsView(form=Form(values=filters), search=search, events=[], desktops=none, cursor="", next_cursor=None),
+        EventsView(form=Form(), search=EVERYTHING, events=events, desktops=none, cursor="", next_cursor=None),
+        EventsView(form=Form(), search=EVERYTHING, events=[], desktops=none, cursor="", next_cursor=None),
+        EventsView(form=wrong, search=EVERYTHING, events=[], desktops=none, cursor="", next_cursor=None),
     ]
 
 

@@ -27,6 +27,7 @@ ADMINISTRATORS = frozenset({"administrator"})
 PAGES: dict[str, frozenset[str]] = {
     "GET /console": STAFF,
     "GET /console/events": frozenset({"auditor", "administrator"}),
+    "GET /console/events.csv": frozenset({"auditor", "administrator"}),
     "GET /console/hosts": ALL_BUT_HELPDESK,
     "GET /console/hosts/{host}": ALL_BUT_HELPDESK,
     "GET /console/images": ALL_BUT_HELPDESK,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from frazil.controller.identity import LOCAL_ROOT, Identity
+from frazil.controller.services.event_search import EventSearch
 from frazil.controller.store import tables as t
 from frazil.model.errors import NotSignedIn, Refused
 from frazil.wire.rest import Event, LoginRequest, PasswordRequest, TokenRequest
@@ -115,8 +116,8 @@ async def test_events_are_listed_by_outcome_in_pages(world: World) -> None:
             await world.services.logins.sign_in(request, remote_address=None)
         await world.user(f"user{n}")
     service = world.services.events
-    first = await service.list_for(world.root, outcome="refused", limit=2)
+    first = await service.list_for(world.root, EventSearch(outcome="refused"), limit=2)
     assert [event.user_name for event in first.items] == ["guess2", "guess1"]
-    second = await service.list_for(world.root, outcome="refused", limit=2, cursor=first.next_cursor)
+    second = await service.list_for(world.root, EventSearch(outcome="refused"), limit=2, cursor=first.next_cursor)
     assert [event.user_name for event in second.items] == ["guess0"]
     assert second.next_cursor is None

@@ -1,4 +1,4 @@
-"""The console's first screen: four questions, and all events."""
+"""The console's first screen: four questions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from frazil.controller.portal.attention import attention
 from frazil.controller.portal.capacity import room
 from frazil.controller.portal.dispatch import Access, Call, Entry, Portal
 from frazil.controller.portal.paging import every
-from frazil.controller.portal.views import EventsView, OverviewView
-from frazil.controller.portal.words import OUTCOMES
+from frazil.controller.portal.views import OverviewView
 from frazil.model.desktop import Phase
 
 RECENT_EVENTS = 8
-EVENTS_A_PAGE = 50
 TROUBLED_SHOWN = 25
 _TROUBLED = (Phase.FAILED, Phase.UNKNOWN, Phase.WAITING, Phase.STARTING)
 """Worst first."""
@@ -26,10 +24,7 @@ class Overview:
         self._services = portal.services
 
     def entries(self) -> list[Entry]:
-        return [
-            Entry("GET", "/console", Access.CONSOLE, self.overview),
-            Entry("GET", "/console/events", Right.SEE_EVENTS, self.events),
-        ]
+        return [Entry("GET", "/console", Access.CONSOLE, self.overview)]
 
     async def overview(self, call: Call) -> Response:
         who, services = call.identity, self._services
@@ -62,15 +57,3 @@ class Overview:
             desktops=len(desktops),
         )
         return self._portal.page(call, "console/overview", view, has_live=True)
-
-    async def events(self, call: Call) -> Response:
-        query = call.request.query_params
-        outcome = query.get("outcome", "")
-        page = await self._services.events.list_for(
-            call.identity,
-            outcome=outcome if outcome in OUTCOMES else None,
-            limit=EVENTS_A_PAGE,
-            cursor=query.get("cursor") or None,
-        )
-        view = EventsView(events=page.items, next_cursor=page.next_cursor, outcome=outcome)
-        return self._portal.page(call, "console/events", view)
