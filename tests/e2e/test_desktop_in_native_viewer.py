@@ -107,6 +107,7 @@ async def test_a_program_sees_the_desktop_types_on_it_and_clicks(
     guests = stack.guests
     await asyncio.to_thread(guests.run, desktop, "/bin/rm", "-f", "/tmp/typed-by-program")
     async with connect(file) as seen:
+        assert not file.exists(), "its password is good once"
         await seen.wait_for_picture(timeout_s=60)
 
         async def same_picture() -> bool:

@@ -1,4 +1,4 @@
-"""Where a desktop's display is: read from a viewer's file or a URI. Pure.
+"""Where a desktop's display is: read from a viewer's file or a URI.
 
 Files are those of virt-viewer (`src/virt-viewer-file.c`), URIs those of spice-gtk (`src/spice-uri.c`,
 `spice-session.c`): ``spice://HOST:PORT``, ``spice://HOST?port=PORT&tls-port=PORT&password=WORD``,
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import configparser
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -79,13 +80,20 @@ def of_uri(uri: str) -> Address:
 
 def of_viewer_file(text: str) -> Address:
     """The address in a ``.vv`` file. Raises InvalidInput."""
+    return _of_values(_values(text))
+
+
+def _values(text: str) -> dict[str, str]:
     parser = configparser.RawConfigParser(strict=False, delimiters=("=",), comment_prefixes=("#",))
     try:
         parser.read_string(text)
         values = dict(parser[SECTION])
     except (configparser.Error, KeyError) as exc:
         raise InvalidInput("This is no viewer's file: it has no section [virt-viewer].", field="where") from exc
-    values = {key: _unescaped(value) for key, value in values.items()}
+    return {key: _unescaped(value) for key, value in values.items()}
+
+
+def _of_values(values: Mapping[str, str]) -> Address:
     if values.get("type", "spice") != "spice":
         raise InvalidInput(f"This file is for {values['type']}; only spice is spoken here.", field="where")
     return _checked(
@@ -104,11 +112,18 @@ def of_viewer_file(text: str) -> Address:
 
 
 def of(where: str | Path) -> Address:
-    """A URI's address, or that in the viewer's file of this name, which is read. Raises InvalidInput."""
+    """A URI's address, or that in the viewer's file of this name, which is read. Raises InvalidInput.
+
+    The file is deleted if it asks for that, as one with a password that is good once does.
+    """
     if isinstance(where, str) and "://" in where:
         return of_uri(where)
     try:
-        return of_viewer_file(Path(where).read_text(encoding="utf-8"))
+        values = _values(Path(where).read_text(encoding="utf-8"))
+        found = _of_values(values)
+        if values.get("delete-this-file") == "1":
+            Path(where).unlink()
+        return found
     except (OSError, UnicodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is no text"
         raise InvalidInput(

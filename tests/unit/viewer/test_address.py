@@ -65,7 +65,21 @@ def test_the_portals_own_file_is_read(tmp_path: Path) -> None:
     assert of_viewer_file(text) == wanted
     file = tmp_path / "office.vv"
     file.write_text(text, encoding="utf-8")
-    assert of(file) == of(str(file)) == wanted
+    assert of(str(file)) == wanted
+
+
+def test_a_file_that_asks_for_it_is_deleted_once_it_was_read(tmp_path: Path) -> None:
+    file = tmp_path / "office.vv"
+    file.write_text("[virt-viewer]\ntype=spice\nhost=a\ndelete-this-file=1\n")
+    with pytest.raises(InvalidInput):
+        of(file)
+    assert file.exists(), "one that is of no use is not lost"
+    file.write_text("[virt-viewer]\ntype=spice\nhost=a\nport=1\ndelete-this-file=1\n")
+    assert of(file) == Address(host="a", port=1)
+    assert not file.exists()
+    file.write_text("[virt-viewer]\ntype=spice\nhost=a\nport=1\ndelete-this-file=0\n")
+    assert of(file) == Address(host="a", port=1)
+    assert file.exists()
 
 
 @pytest.mark.parametrize(
