@@ -28,7 +28,7 @@ async def shown(fake: SpiceDesktop) -> AsyncIterator[tuple[Stage, str, str]]:
     with tempfile.TemporaryDirectory(prefix="frazil-") as directory:
         place = Path(directory)
         server = await asyncio.start_unix_server(fake.serve, place / "display")
-        async with staged(place, place / "display") as stage:
+        async with server, staged(place, place / "display") as stage:
             session_id = stage.controller.open_session()
             trust = ViewerTrust.model_validate_json((stage.settings.tls_dir / "viewers.json").read_text())
             text = viewer_file.render(
@@ -43,7 +43,6 @@ async def shown(fake: SpiceDesktop) -> AsyncIterator[tuple[Stage, str, str]]:
                 )
             )
             yield stage, session_id, text
-        server.close()
 
 
 async def test_a_viewers_file_opens_a_desktop_once(tmp_path: Path) -> None:
@@ -65,6 +64,7 @@ async def test_a_viewers_file_opens_a_desktop_once(tmp_path: Path) -> None:
             stage.controller.end_session(session_id)
             with pytest.raises(Unavailable):
                 await desktop.wait_for_drawing(timeout_s=DEADLINE_S)
+        file.write_text(text, encoding="utf-8")  # it was deleted, as it asks
         with pytest.raises((Refused, Unavailable)):
             async with viewer.connect(file, timeout_s=DEADLINE_S):
                 pass
