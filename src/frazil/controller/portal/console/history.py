@@ -15,7 +15,6 @@ from frazil.controller.identity import Right
 from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.reader import Reader
 from frazil.controller.portal.views import EventsView, Form
-from frazil.controller.portal.words import OUTCOMES
 from frazil.controller.services.event_search import EVERYTHING, EventSearch
 from frazil.model.errors import InvalidInput
 from frazil.wire import event_csv
@@ -108,10 +107,7 @@ async def _pieces(events: AsyncGenerator[Event, None]) -> AsyncGenerator[str, No
 
 def _filters(query: Mapping[str, str]) -> dict[str, str]:
     """What is filled in."""
-    filters = {name: query[name].strip() for name in FIELDS if query.get(name, "").strip()}
-    if filters.get("outcome") not in OUTCOMES:
-        filters.pop("outcome", None)
-    return filters
+    return {name: query[name].strip() for name in FIELDS if query.get(name, "").strip()}
 
 
 def _asked(filters: Mapping[str, str], reader: Reader) -> Asked:
