@@ -127,6 +127,7 @@ async def test_days_are_the_readers(visitors: People, world: World) -> None:
     ("query", "field", "words"),
     [
         ("since=tomorrow", "since", "Write the day like"),
+        ("since=20300131", "since", "Write the day like"),
         ("until=9999-12-31", "until", "Write the day like"),
         ("since=0001-01-01&until=2030-02-30", "until", "Write the day like"),
         ("since=2030-01-02&until=2030-01-01", "until", "This is before the first day."),
@@ -143,6 +144,7 @@ async def test_what_can_not_be_searched_for_is_said_at_its_field(
     assert page.status_code == 422
     assert f'id="w-{field}">{words}' in page.text
     assert "<table" not in page.text
+    assert set(re.findall(r'type="date" value="([^"]*)"', page.text)) <= {"", *re.findall(r"[0-9]{4}-[0-9-]{5}", query)}
     assert (await visitors.audrey.get(f"{PATH}.csv?{query}")).status_code == 422
 
 
