@@ -7,9 +7,12 @@ import csv
 import io
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from frazil.client import Client
+from frazil.controller.portal.console import history
+from frazil.controller.services import events as events_service
 from frazil.settings import Settings
 from tests.integration.portal.conftest import NewUser, make_pool
 from tests.integration.portal.stack import PASSWORD, until
@@ -329,6 +332,19 @@ async def test_what_happened_is_searched_for_and_taken_as_a_file(
             return [event.user_name for event in client.events(user=typed, kind="login.", text="WRONG", page_size=1)]
 
     assert await asyncio.to_thread(ask) == [typed, typed]
+
+
+async def test_a_file_that_breaks_off_is_not_taken_for_a_whole_one(
+    furnished: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads it loses the right on the way; the gateway passes on that the answer did not end."""
+    assert (await furnished.get("/console/events.csv")).status_code == 200
+    still = iter([True, True, False])
+    monkeypatch.setattr(events_service, "BATCH", 1)
+    monkeypatch.setattr(history, "LINES_A_PIECE", 1)
+    monkeypatch.setattr(events_service.Events, "_still_may", lambda self, tx, identity: next(still))
+    with pytest.raises(httpx.RemoteProtocolError):
+        await furnished.get("/console/events.csv")
 
 
 async def test_the_overview_says_what_is_wrong(furnished: Visitor) -> None:

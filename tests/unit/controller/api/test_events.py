@@ -52,7 +52,7 @@ async def test_times_are_taken_with_any_offset(people: People, world: World) -> 
         ("kind", "", "can't be a kind"),
         ("outcome", "well", "'done', 'refused'"),
         ("user", "", "user is empty"),
-        ("text", "a\x00", "control characters"),
+        ("text", "a\x00", "NUL character"),
         ("text", "x" * 201, "at most 200"),
         ("desktop", "x" * 201, "at most 200"),
         ("cursor", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk", "not one that was given out"),

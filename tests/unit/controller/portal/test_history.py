@@ -60,7 +60,7 @@ async def test_an_address_says_only_what_was_filled_in(visitors: People) -> None
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}?user=ann&kind=user.")
     answer = await visitors.audrey.get(f"{PATH}?text=&cursor=")
     assert (answer.status_code, answer.headers["location"]) == (303, PATH)
-    for address in (PATH, f"{PATH}?user=ann", f"{PATH}?user=%20", f"{PATH}?unknown=x&outcome=well"):
+    for address in (PATH, f"{PATH}?user=ann", f"{PATH}?user=%20", f"{PATH}?unknown=x&outcome=done"):
         assert (await visitors.audrey.get(address)).status_code == 200, address
 
 
@@ -127,10 +127,13 @@ async def test_days_are_the_readers(visitors: People, world: World) -> None:
     ("query", "field", "words"),
     [
         ("since=tomorrow", "since", "Write the day like"),
+        ("since=20300131", "since", "Write the day like"),
         ("until=9999-12-31", "until", "Write the day like"),
         ("since=0001-01-01&until=2030-02-30", "until", "Write the day like"),
         ("since=2030-01-02&until=2030-01-01", "until", "This is before the first day."),
         ("text=" + "x" * 201, "text", "This can&#39;t be right."),
+        ("outcome=well", "outcome", "This can&#39;t be right."),
+        ("kind=session.*", "kind", "This can&#39;t be right."),
         ("user=a%00", "user", "This can&#39;t be right."),
     ],
 )
@@ -141,6 +144,7 @@ async def test_what_can_not_be_searched_for_is_said_at_its_field(
     assert page.status_code == 422
     assert f'id="w-{field}">{words}' in page.text
     assert "<table" not in page.text
+    assert set(re.findall(r'type="date" value="([^"]*)"', page.text)) <= {"", *re.findall(r"[0-9]{4}-[0-9-]{5}", query)}
     assert (await visitors.audrey.get(f"{PATH}.csv?{query}")).status_code == 422
 
 

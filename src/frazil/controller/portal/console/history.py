@@ -15,7 +15,6 @@ from frazil.controller.identity import Right
 from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.reader import Reader
 from frazil.controller.portal.views import EventsView, Form
-from frazil.controller.portal.words import OUTCOMES
 from frazil.controller.services.event_search import EVERYTHING, EventSearch
 from frazil.model.errors import InvalidInput
 from frazil.wire import event_csv
@@ -24,8 +23,10 @@ from frazil.wire.rest import Event
 EVENTS_A_PAGE = 50
 LINES_A_PIECE = 100
 PATH = "/console/events"
-FIELDS = ("text", "user", "kind", "outcome", "desktop", "since", "until")
-"""Of the form, in its order; since and until are days, as the reader's clock has them."""
+DAYS = ("since", "until")
+"""As the reader's clock has them."""
+FIELDS = ("text", "user", "kind", "outcome", "desktop", *DAYS)
+"""Of the form, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ class History:
         try:
             asked = _asked(filters, call.reader)
         except InvalidInput as exc:
-            form = Form(values=filters, wrong={exc.field or "text": _wrong(exc, call.reader)})
+            # What is no day can't stand in a field for one.
+            shown = {name: text for name, text in filters.items() if name not in DAYS or _day(text) is not None}
+            form = Form(values=shown, wrong={exc.field or "text": _wrong(exc, call.reader)})
             view = EventsView(form=form, search=EVERYTHING, events=[], desktops={}, cursor="", next_cursor=None)
             return self._portal.page(call, "console/events", view, status=status_of(exc))
         found = await self._services.events.list_for(
@@ -108,10 +111,7 @@ async def _pieces(events: AsyncGenerator[Event, None]) -> AsyncGenerator[str, No
 
 def _filters(query: Mapping[str, str]) -> dict[str, str]:
     """What is filled in."""
-    filters = {name: query[name].strip() for name in FIELDS if query.get(name, "").strip()}
-    if filters.get("outcome") not in OUTCOMES:
-        filters.pop("outcome", None)
-    return filters
+    return {name: query[name].strip() for name in FIELDS if query.get(name, "").strip()}
 
 
 def _asked(filters: Mapping[str, str], reader: Reader) -> Asked:
@@ -138,16 +138,28 @@ def _midnight(filters: Mapping[str, str], field: str, reader: Reader, *, days: i
     text = filters.get(field)
     if text is None:
         return None
+    day = _day(text)
     try:
-        day = date.fromisoformat(text) + timedelta(days=days)
+        if day is None:
+            raise ValueError(text)
+        day += timedelta(days=days)
         return datetime(day.year, day.month, day.day, tzinfo=reader.zone).astimezone(UTC)
     except (ValueError, OverflowError) as exc:
         raise InvalidInput(f"{text[:64]!r} is no day.", remedy="Write it like 2030-01-31.", field=field) from exc
 
 
+def _day(text: str) -> date | None:
+    """The day, written as a browser sends it."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None
+
+
 def _wrong(error: InvalidInput, reader: Reader) -> str:
     if error.field == "until" and error.what.startswith("The last day"):
         return reader.gettext("This is before the first day.")
-    if error.field in ("since", "until"):
+    if error.field in DAYS:
         return reader.gettext("Write the day like 2030-01-31.")
     return reader.gettext("This can't be right.")
