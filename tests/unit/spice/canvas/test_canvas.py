@@ -271,6 +271,12 @@ def bodies() -> list[tuple[int, bytes]]:
     ]
 
 
+def test_a_server_may_take_its_screen_away() -> None:
+    one = canvas(64, 48)
+    one.handle(DisplayServer.SURFACE_DESTROY, bytes(4))
+    assert one.primary is None
+
+
 @given(st.data())
 def test_messages_with_any_bytes_in_them_are_drawn_or_the_peers_fault(data: st.DataObject) -> None:
     number, body = data.draw(st.sampled_from(BODIES))
@@ -282,6 +288,9 @@ def test_messages_with_any_bytes_in_them_are_drawn_or_the_peers_fault(data: st.D
     try:
         one.handle(number, bytes(spoilt))
     except RemoteProtocolError:
+        return
+    if number == DisplayServer.SURFACE_DESTROY and one.primary is None:
+        assert not any(spoilt[:4])  # a server may take its screen away
         return
     assert one.primary is not None
     assert one.primary.raw.shape == (48, 64)
