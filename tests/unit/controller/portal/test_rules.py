@@ -7,6 +7,7 @@ from starlette.datastructures import Headers
 
 from frazil.controller.portal.attention import attention
 from frazil.controller.portal.capacity import room
+from frazil.controller.portal.console.pools import rules_in
 from frazil.controller.portal.forms import WrongForm, passwords_agree, read
 from frazil.controller.portal.security import check_same_origin, safe_target
 from frazil.model.desktop import Phase
@@ -135,3 +136,8 @@ def test_a_password_is_typed_the_same_twice() -> None:
     passwords_agree({"password": "x", "again": "x"}, READER)
     with pytest.raises(WrongForm):
         passwords_agree({"password": "x", "again": "y"}, READER)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "nan", "1e9", "1,5", "soon", "999999999"])
+def test_a_rule_that_is_no_number_is_left_for_the_request_to_refuse(text: str) -> None:
+    assert rules_in({"grace_min": text})["grace_s"] == text

@@ -12,9 +12,10 @@ from typing import get_args
 import pytest
 
 from frazil.controller.identity.rights import Right, rights_of
+from frazil.controller.portal.console.pools import rules_in
 from frazil.controller.portal.dispatch import Access
 from frazil.controller.portal.templating import TEMPLATES_DIR, Assets, Templates
-from frazil.controller.portal.views import Card, HomeView, WaitView
+from frazil.controller.portal.views import Card, Form, HomeView, PoolView, WaitView
 from frazil.model.desktop import Phase
 from frazil.server.desktops.steps import DISK_FULL
 from frazil.wire.hostlink import FailureField
@@ -203,3 +204,14 @@ def test_a_full_disk_is_told_and_nobody_is_offered_to_throw_their_desktop_away(l
         html = TEMPLATES.render(name, around, view)
         assert told in unescape(html), name
         assert "/retry" not in html, name
+
+
+@pytest.mark.parametrize("seconds", [0, 60, 90, 100, 900, 2_591_999, 2_592_000])
+def test_rules_that_nobody_touched_stay_as_they_are(seconds: int) -> None:
+    """The page shows minutes, and a command may have given any number of seconds."""
+    ruled = pool().model_copy(update={"grace_s": seconds, "longest_s": seconds, "idle_s": seconds})
+    view = PoolView(pool=ruled, room=None, entitlements=[], others=[], other_groups=[], form=Form())
+    inputs = re.findall(r"<input[^>]*>", TEMPLATES.render("console/pool", frame("en", path="/"), view))
+    shown = {re.findall(r'name="(\w+)"', one)[0]: re.findall(r'value="([^"]*)"', one) for one in inputs}
+    form = {name: shown[name][0] for name in ("grace_min", "longest_min", "idle_min")}
+    assert rules_in(form) == dict.fromkeys(("grace_s", "longest_s", "idle_s"), seconds)

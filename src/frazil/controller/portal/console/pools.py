@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from starlette.responses import Response
@@ -20,15 +21,15 @@ from frazil.wire.rest import AssignmentRequest, PoolChange, PoolRequest
 _PROFILE = ("vcpus", "memory_mib", "disk_gib")
 _SIZE = ("label", "spares", "max_desktops", "start_deadline_s", "share_memory", "assignment", "at_sign_out")
 
-
 _RULES = {"grace_s": "grace_min", "longest_s": "longest_min", "idle_s": "idle_min"}
 """Seconds in a request, minutes in the page."""
+_MINUTES = re.compile(r"[0-9]{1,8}(\.[0-9]{1,12})?")
 
 
-def _rules(form: Mapping[str, str]) -> dict[str, object]:
+def rules_in(form: Mapping[str, str]) -> dict[str, object]:
     """What the form says of how long sessions last, in seconds; what is no number is left for the request to refuse."""
     said = {name: form.get(field, "").strip() for name, field in _RULES.items()}
-    return {name: int(text) * 60 if text.isdecimal() and len(text) < 9 else text for name, text in said.items()}
+    return {name: round(float(text) * 60) if _MINUTES.fullmatch(text) else text for name, text in said.items()}
 
 
 class Pools:
@@ -75,7 +76,7 @@ class Pools:
             if asked["kind"] != "persistent":
                 asked |= {"assignment": "", "at_sign_out": ""}  # the form's two fields are about a persistent one
             passes = policy_of(form, call.reader)
-            asked |= {"profile": profile, "policy": passes} | _rules(form)
+            asked |= {"profile": profile, "policy": passes} | rules_in(form)
             request = read(PoolRequest, asked, call.reader, names=_RULES)
             pool = await self._services.pools.create(call.identity, request)
         except WrongForm as exc:
@@ -117,7 +118,7 @@ class Pools:
         )
 
     async def rules(self, call: Call) -> Response:
-        return await self._change(call, lambda: read(PoolChange, _rules(call.form), call.reader, names=_RULES))
+        return await self._change(call, lambda: read(PoolChange, rules_in(call.form), call.reader, names=_RULES))
 
     async def _change(self, call: Call, asked: Callable[[], PoolChange], *, did: str = "pool-changed") -> Response:
         try:
