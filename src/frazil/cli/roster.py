@@ -111,10 +111,11 @@ def _entry(columns: Sequence[str], row: Sequence[str], *, line: int, groups: Seq
     if len(row) > len(columns):
         what = f"Line {line} has {len(row)} values for {len(columns)} columns."
         raise InvalidInput(what, remedy="Put a value that has separators in it into quotes.", field="file")
-    value = {name: text.strip() for name, text in zip(columns, row, strict=False) if text.strip()}
+    given = {name: text for name, text in zip(columns, row, strict=False) if text.strip()}
+    value = {name: text.strip() for name, text in given.items()}
     if "name" not in value:
         raise InvalidInput(f"Line {line} has no name.", remedy="Give each person what they sign in with.", field="name")
-    said = value.get("password")
+    said = given.get("password")  # blanks around it are a part of it
     try:
         request = valid(
             UserRequest,

@@ -71,6 +71,12 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str | bytes, 
     assert PASSWORD not in str(caught.value)
 
 
+def test_a_password_is_taken_as_it_is(tmp_path: Path) -> None:
+    spaced, blank = roster.read(_file(tmp_path, f"name,password\nanna, {PASSWORD} \nbela,   \n"))
+    assert spaced.request.password.get_secret_value() == f" {PASSWORD} "
+    assert not blank.has_password
+
+
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="can't be read: No such file"):
         roster.read(tmp_path / "none.csv")
