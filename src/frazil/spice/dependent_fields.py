@@ -7,6 +7,7 @@ plain kind of `fields`, which then reads or writes.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from frazil.spice.cursor import Cursor
 from frazil.spice.fields import DueAtOffset, FixedArray, Kind, Octets, Writer
 
 
-class Dependent:
+class Dependent(ABC):
     """What they have in common. `fields` names the earlier fields that are looked at."""
 
     __slots__ = ("fields", "least_bytes")
@@ -24,9 +25,9 @@ class Dependent:
         self.fields = fields
         self.least_bytes = 0
 
+    @abstractmethod
     def within(self, before: Mapping[str, Any]) -> Kind:
         """The kind that is due, which may depend in its turn. Raises ValueError where `fields` have no layout."""
-        raise NotImplementedError
 
     def read(self, cursor: Cursor, before: Mapping[str, Any]) -> Any:
         try:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from frazil.client import DeadlinePassed
-from frazil.model.errors import Conflict, RemoteProtocolError, Unavailable
+from frazil.model.errors import Conflict, InvalidInput, RemoteProtocolError, Unavailable
 from frazil.spice.base_messages import BaseServer, Data, Empty
 from frazil.spice.channels import channel_name
 from frazil.spice.framing import Message
@@ -191,7 +191,9 @@ class Desktop:
         self, x: int | None = None, y: int | None = None, *, button: MouseButton = MouseButton.LEFT, times: int = 1
     ) -> None:
         """Click there, or where the pointer is; twice in a row is a double click. Raises Conflict, as `move` does."""
-        if x is not None and y is not None:
+        if x is not None or y is not None:
+            if x is None or y is None:
+                raise InvalidInput("A place has two coordinates.", field="x" if x is None else "y")
             await self._input.move(x, y)
         for _ in range(times):
             async with self._input.pressed(button):

@@ -148,6 +148,9 @@ async def test_the_mouse_goes_where_it_is_told() -> None:
             await desktop.move_by(1, 1)
         with pytest.raises(InvalidInput, match="-1"):
             await desktop.move(-1, 5)
+        with pytest.raises(InvalidInput, match="two coordinates"):
+            await desktop.click(5)
+        assert len(said(fake, MousePress)) == 10
 
 
 async def test_a_mouse_without_positions_takes_motions() -> None:
