@@ -111,22 +111,23 @@ class FakeController:
                 app, uds=str(path), log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=10
             )
             servers.append(_Server(config))
-        async with asyncio.TaskGroup() as tasks:
-            for server in servers:
-                tasks.create_task(server.serve())
+        # No task group: a test's failure would cancel them, their sockets would stay open, and uvloop's loop would wait
+        # for those for ever.
+        serving = [asyncio.create_task(server.serve()) for server in servers]
+        try:
             for path, _ in apps:
                 async with asyncio.timeout(30):
                     while not path.exists():
                         await asyncio.sleep(0.005)
-            try:
-                yield
-            finally:
-                for stream in self._streams:
-                    stream.put_nowait(None)
-                for server in servers:
-                    server.should_exit = True
-        for path, _ in apps:
-            path.unlink(missing_ok=True)
+            yield
+        finally:
+            for stream in self._streams:
+                stream.put_nowait(None)
+            for server in servers:
+                server.should_exit = True
+            await asyncio.gather(*serving)
+            for path, _ in apps:
+                path.unlink(missing_ok=True)
 
     def _internal(self) -> Starlette:
         return Starlette(
