@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How many used desktops a host holds under a memory limit. Prints one JSON object as its last line.
 
-    .venv/bin/python bench/density.py 120 [--limit-gib 16] [--minutes 10] [--most 200] [--cold 40]
+    .venv/bin/python bench/density.py 120 [--limit-gib 16] [--minutes 10] [--most 300] [--more-minutes 60] [--cold 70]
 
 Needs root, libvirt, QEMU and memory cgroups v1. All of Frazil runs behind a libvirtd of its own, in namespaces and in
 one memory cgroup: QEMUs, page cache, libvirtd, controller, server, gateway, and this script. What the host's compressed
@@ -9,10 +9,10 @@ swap holds is taken off the limit while it runs.
 
 N people open sessions over --minutes, are signed on, look, type into a terminal, have programs run
 (tests/harness/work.py), and leave; their desktops are paused by the pool's time. Then each is resumed in turn until its
-guest agent answers, ten at random are looked at and typed into, and more people come until the limit or --most. At last
-the same again with desktops that boot from the same image, until no host takes one more, or --cold of them: what one
-that boots may come to is its whole memory, so fewer are let in than would fit as they lie. `fit_as_they_lie`: the
-limit, less what was held before any, by what each took.
+guest agent answers, ten at random are looked at and typed into, and more people come until the limit, --most, the end
+of --more-minutes, or until one of them is not served. At last the same again with desktops that boot from the same
+image, until no host takes one more, or --cold of them: what one that boots may come to is its whole memory, so fewer
+are let in than would fit as they lie. `fit_as_they_lie`: the limit, less what was held before any, by what each took.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
 import sys
@@ -36,6 +37,7 @@ from parts import since, spent_s
 
 from frazil.cli.connection import pause
 from frazil.model.desktop import Phase
+from frazil.model.errors import FrazilError
 from frazil.runtime import SystemClock
 from frazil.server.density import measuring
 from frazil.wire.hostlink import Start
@@ -91,8 +93,11 @@ class Run:
         seen = await visit(self.stack, person, self.pool)
         self.seats.append(Seat(person, seen.session_id, seen.desktop_id))
 
-    async def fill(self, count: int, *, over_s: float = 0.0) -> str:
-        """People come, a few at a time, until there are `count`. Why there are no more; empty when there are."""
+    async def fill(self, count: int, *, over_s: float = 0.0, for_s: float = math.inf) -> str:
+        """People come, a few at a time, until there are `count`. Why there are no more; empty when there are.
+
+        After `for_s` seconds nobody comes any more, nor after one whose visit failed.
+        """
         began_s = time.monotonic()
         first = len(self.seats)
         full = ""
@@ -102,13 +107,15 @@ class Run:
             async with places:
                 due_s = began_s + over_s * (nth - first) / max(1, count - first)
                 await asyncio.sleep(max(0.0, due_s - time.monotonic()))  # the pace at which people come
-                full = full or self.full()
+                full = full or self.full() or ("--more-minutes" if time.monotonic() > began_s + for_s else "")
                 if full:
                     return
                 try:
                     await self.come()
                 except NoRoom as exc:
                     full = full or str(exc)
+                except (AssertionError, TimeoutError, FrazilError) as exc:
+                    full = full or f"a person was not served: {exc}"
                 else:
                     print(f"{self.pool}: {len(self.seats)}, {self.account.taken_mib()}", file=sys.stderr)
 
@@ -243,20 +250,22 @@ async def forked(options: argparse.Namespace, run: Run) -> dict[str, object]:
     looked_at = await run.look_at(dice.sample(run.seats, min(LOOKED_AT, len(run.seats))))
     await run.paused()
     held = len(run.seats)
-    again_s = resumed_s
-    if not full and options.most > options.desktops:
-        full = await run.fill(options.most)
-        await run.paused()
-        again_s = await run.resume_each()
-    largest = len(run.seats) if max(again_s) <= ANSWER_GOAL_S else held
-    result = {
+    result: dict[str, object] = {
         "desktops": held, "came_over_s": round(came_s), "processors_busy_while_coming": coming,
         "before_mib": before, "after_mib": in_use,
         "each_mib": round((in_use["held"] - before["held"]) / held, 1), "ksm": sharing,
-        "resumed_s": spread(resumed_s), "processors_busy_while_resuming": busy,
-        "looked_at": looked_at, "largest": largest,
-        "largest_is_bounded_by": full or "--most", "largest_mib": run.account.taken_mib(),
+        "resumed_s": spread(resumed_s), "processors_busy_while_resuming": busy, "looked_at": looked_at,
         "fit_as_they_lie": as_they_lie(run.account, before, in_use, held),
+    }  # fmt: skip
+    again_s = resumed_s
+    if not full and options.most > options.desktops:
+        print(json.dumps(result), file=sys.stderr)  # what follows takes long
+        full = await run.fill(options.most, for_s=60 * options.more_minutes)
+        await run.paused()
+        again_s = await run.resume_each()
+    largest = len(run.seats) if max(again_s) <= ANSWER_GOAL_S else held
+    result |= {
+        "largest": largest, "largest_is_bounded_by": full or "--most", "largest_mib": run.account.taken_mib(),
         "largest_resumed_s": spread(again_s),
     }  # fmt: skip
     print(json.dumps(result), file=sys.stderr)  # what follows takes long
@@ -293,8 +302,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--minutes", type=float, default=10, help="over which the work is spread (default: %(default)s)"
     )
-    parser.add_argument("--most", type=int, default=200, help="go on to so many (default: %(default)s)")
-    parser.add_argument("--cold", type=int, default=40, help="boot so many at the end; 0: none (default: %(default)s)")
+    parser.add_argument("--most", type=int, default=300, help="go on to so many (default: %(default)s)")
+    parser.add_argument("--more-minutes", type=float, default=60, help="at most, for that (default: %(default)s)")
+    parser.add_argument("--cold", type=int, default=70, help="boot so many at the end; 0: none (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which ten are looked at (default: %(default)s)")
     parser.add_argument(INSIDE, dest="inside", metavar="DIRECTORY", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
