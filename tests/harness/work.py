@@ -62,7 +62,7 @@ EDITOR = (
     + """
 test -s "/home/$user/Documents/sum.txt" || exit 7
 left_open mousepad "/home/$user/Documents/sum.txt"
-until as_person icesh list 2>/dev/null | grep -q sum.txt; do sleep 0.5; done
+until as_person icesh -a list 2>/dev/null | grep -q sum.txt; do sleep 0.5; done
 editor=$(pgrep -n -x mousepad)
 until now=$(cut -d ' ' -f 14,15 "/proc/$editor/stat") && [ "$now" = "${before-}" ]; do
     before=$now
@@ -73,7 +73,7 @@ done
 """What `WORK` wrote is opened in the editor, which stays.
 
 Nobody leaves before what they opened is there: a window names it, and the editor has come to rest (utime and stime of
-proc(5)) when this ends.
+proc(5)) when this ends. Without `-a`, icesh would wait for a click on a window.
 """
 WORK_DEADLINE_S = 300.0
 
