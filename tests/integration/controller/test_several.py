@@ -59,7 +59,7 @@ async def _filled(pair: Pair) -> AsyncIterator[Host]:
     """A pool with spares on a host."""
     async with connected(Host(pair[0])) as host:
         async with pair[0].http() as http:
-            await image_and_pool(http, spares=SPARES)
+            await image_and_pool(http, spares=SPARES, most=500)
         await _is_ready(pair[0], SPARES)
         yield host
 
