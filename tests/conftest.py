@@ -17,6 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from frazil.cli.libvirtd import ensure_running
 from frazil.settings import Settings
+from tests.harness.postgresql import PROGRAMS, Postgresql
 
 # How long an example takes is the machine's load as much as the code's doing; pytest-timeout ends what hangs.
 # Where a change is judged, the examples are always the same: what it did not cause must not refuse it. New ones are
@@ -97,6 +98,15 @@ def make_settings(place: Path, free_port: int) -> Callable[[], Settings]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    """A server for all tests that do not stop it."""
+    if not PROGRAMS:
+        pytest.skip("PostgreSQL is not installed; `make test` installs it")
+    with Postgresql() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,25 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import NamedTuple
 
 from frazil.model.errors import InvalidInput
 
 OWN_RECIPES = Path(__file__).parents[2] / "images"
 """The recipes beside this package's source."""
+
+
+class ControllerSockets(NamedTuple):
+    """Where one controller listens.
+
+    public: API and pages, as the gateway forwards them. internal: tickets and routes for the gateway. hosts: servers
+    dial in here (WebSocket at /hosts/v1). local: the API for this machine's root, an administrator by being root.
+    """
+
+    public: Path
+    internal: Path
+    hosts: Path
+    local: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +44,7 @@ class Settings:
     public_url: how people reach it; made from the host's name and port when empty.
     tls_certificate, tls_key: PEM files; Frazil's own CA makes them when empty.
     database_url: SQLAlchemy URL; SQLite in `state_dir` when empty.
+    controllers: so many controllers run on this machine; more than one need PostgreSQL.
     libvirt_uri: the hypervisor to use on this host.
     guest_network: "nat" lets desktops reach the world through this host; "closed" lets them reach nothing.
     guest_subnet: IPv4 network of the desktops, such as 10.77.0.0/20; one that is free is chosen when empty.
@@ -52,6 +67,7 @@ class Settings:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     database_url: str = ""
+    controllers: int = 1
     libvirt_uri: str = "qemu:///system"
     guest_network: str = "nat"
     guest_subnet: str = ""
@@ -63,25 +79,32 @@ class Settings:
     desktops_per_cpu: int = 64
     history_days: int = 400
 
+    def of_controller(self, number: int) -> ControllerSockets:
+        """Where a controller listens. They are counted from 1."""
+        name = "http.sock" if number == 1 else f"http-{number}.sock"
+        places = (self.run_dir / f"controller-{way}" / name for way in ("public", "internal", "hosts", "local"))
+        return ControllerSockets(*places)
+
+    @property
+    def controller_sockets(self) -> list[ControllerSockets]:
+        """Of all controllers."""
+        return [self.of_controller(number) for number in range(1, self.controllers + 1)]
+
     @property
     def public_socket(self) -> Path:
-        """Controller: API and pages, as the gateway forwards them."""
-        return self.run_dir / "controller-public" / "http.sock"
+        return self.of_controller(1).public
 
     @property
     def internal_socket(self) -> Path:
-        """Controller: tickets and routes for the gateway."""
-        return self.run_dir / "controller-internal" / "http.sock"
+        return self.of_controller(1).internal
 
     @property
     def hosts_socket(self) -> Path:
-        """Controller: servers dial in here (WebSocket at /hosts/v1)."""
-        return self.run_dir / "controller-hosts" / "http.sock"
+        return self.of_controller(1).hosts
 
     @property
     def local_socket(self) -> Path:
-        """Controller: the API for this machine's root, who is an administrator by being root."""
-        return self.run_dir / "controller-local" / "http.sock"
+        return self.of_controller(1).local
 
     @property
     def display_socket(self) -> Path:
@@ -159,7 +182,14 @@ def load(path: Path) -> Settings:
             )
         _check(path, name, value)
         values[name] = value
-    return Settings(**values)  # type: ignore[arg-type]
+    made = Settings(**values)  # type: ignore[arg-type]
+    if made.controllers > 1 and not made.database_url.startswith("postgresql"):
+        raise InvalidInput(
+            f"{path}: {made.controllers} controllers need PostgreSQL; SQLite serves one.",
+            remedy=f"Set the database too: {_like('database_url')}",
+            field="controllers",
+        )
+    return made
 
 
 _KINDS: dict[type, str] = {float: "a number", int: "a whole number", bool: "true or false"}
@@ -169,6 +199,7 @@ _EXAMPLES: dict[str, str | float | int | bool] = {
     "guest_network": "nat",
     "guest_subnet": "10.77.0.0/20",
     "database_url": "postgresql+psycopg:///frazil",
+    "controllers": 2,
     "libvirt_uri": "qemu:///system",
     "heartbeat_s": 5.0,
     "ksm": True,
@@ -179,6 +210,7 @@ _EXAMPLES: dict[str, str | float | int | bool] = {
 }
 HEARTBEAT_S = (0.1, 60.0)
 """The least and the most: a host counts as lost after a few that did not come."""
+CONTROLLERS_MAX = 8
 HISTORY_DAYS = (1, 36500)
 
 
@@ -214,6 +246,8 @@ def _check(path: Path, name: str, value: object) -> None:
         why = "it must be 0, which means all but a reserve, or more"
     elif name == "desktops_per_cpu" and isinstance(value, int) and value < 1:
         why = "it must be 1 or more"
+    elif name == "controllers" and not (isinstance(value, int) and 1 <= value <= CONTROLLERS_MAX):
+        why = f"it must be between 1 and {CONTROLLERS_MAX}"
     elif name == "history_days" and not (isinstance(value, int) and HISTORY_DAYS[0] <= value <= HISTORY_DAYS[1]):
         why = f"it must be between {HISTORY_DAYS[0]} and {HISTORY_DAYS[1]} days"
     if why:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,9 +76,9 @@ def connect() -> Client:
         token = environment.get("FRAZIL_TOKEN")
         ca = environment.get("FRAZIL_CA")
         return Client.remote(url, token=SecretStr(token) if token else None, ca=Path(ca) if ca else None)
-    local = settings().local_socket
-    if os.access(local, os.W_OK):
-        return Client.local(local)
+    local = [of.local for of in settings().controller_sockets if os.access(of.local, os.W_OK)]
+    if local:
+        return Client.local(next(filter(_answers, local), local[0]))
     sign_in = saved(sign_in_file(environment))
     if sign_in is not None:
         return Client.remote(sign_in.url, token=sign_in.token, ca=sign_in.ca)
@@ -87,6 +88,12 @@ def connect() -> Client:
         "No controller is known here: only root can use this machine's own, and nobody signed in to another.",
         remedy="Use sudo, or: frazil login https://…",
     )
+
+
+def _answers(local: Path) -> bool:
+    """Whether a controller listens there: one that was killed leaves its socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(local)) == 0
 
 
 def pause(seconds: float) -> None:

@@ -26,7 +26,7 @@ from frazil.cli.commands import (
     user,
 )
 from frazil.cli.exits import Exit, exit_of, in_words
-from frazil.model.errors import FrazilError
+from frazil.model.errors import FrazilError, InvalidInput
 
 app = typer.Typer(
     name="frazil",
@@ -90,7 +90,29 @@ def _process(name: str, what: str) -> Callable[[int | None], None]:
     return run
 
 
-app.command("controller")(_process("controller", "Virtual Desktop Controller"))
+@app.command("controller")
+def controller(
+    number: Annotated[int, typer.Option("--number", min=1, help="Which of the machine's controllers this is.")] = 1,
+    ready_fd: ReadyFd = None,
+) -> None:
+    """Run a Virtual Desktop Controller in the foreground, as the service manager does.
+
+    It logs JSON lines to the standard error. "frazil up" starts as many as the settings say, and the other processes.
+
+    \b
+    Examples:
+      frazil controller
+      frazil controller --number 2
+    """
+    settings = connection.settings()
+    if number > settings.controllers:
+        raise InvalidInput(
+            f"The settings say that {settings.controllers} run here, so that there is no controller {number}.",
+            remedy="Set `controllers`, or leave out --number.",
+        )
+    raise typer.Exit(processes.run("controller", settings, ready_fd=ready_fd, number=number))
+
+
 app.command("server")(_process("server", "Virtual Desktop Server"))
 app.command("gateway")(_process("gateway", "gateway"))
 

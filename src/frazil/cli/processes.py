@@ -26,18 +26,19 @@ Serve = Callable[[Settings, Callable[[], None]], Coroutine[object, object, None]
 """The work of one process: runs until cancelled, and calls the callback once it is ready."""
 
 
-def run(name: str, settings: Settings, *, ready_fd: int | None, serve: Serve | None = None) -> int:
+def run(name: str, settings: Settings, *, ready_fd: int | None, serve: Serve | None = None, number: int = 1) -> int:
     """Run process `name` until it is told to stop (SIGTERM or SIGINT). Returns the exit code.
 
-    `serve` is what it does instead of its own part of Frazil: tests put a server on another hypervisor.
+    `serve` is what it does instead of its own part of Frazil: tests put a server on another hypervisor. `number`: of
+    several controllers, which one.
     """
-    log_as_json(name)
+    log_as_json(name if number == 1 else f"{name}-{number}")
     log = structlog.get_logger().bind(process=name)
     tell = partial(tell_ready, ready_fd)
     failures: list[FrazilError] = []
     try:
         with asyncio.Runner(loop_factory=LOOPS.get(name)) as runner:
-            runner.run(_until_stopped(serve(settings, tell) if serve else _serve(name, settings, tell)))
+            runner.run(_until_stopped(serve(settings, tell) if serve else _serve(name, settings, tell, number)))
     except* FrazilError as failed:
         failures = _leaves(failed)
     for error in failures:
@@ -76,12 +77,14 @@ def tell_ready(ready_fd: int | None) -> None:
             manager.sendall(b"READY=1")
 
 
-def _serve(name: str, settings: Settings, ready: Callable[[], None]) -> Coroutine[object, object, None]:
+def _serve(name: str, settings: Settings, ready: Callable[[], None], number: int) -> Coroutine[object, object, None]:
     # imported here: each process loads its own part only, and an unprivileged one holds no hypervisor code
     serve = importlib.import_module(f"frazil.{name}.app").serve
     parts: dict[str, object] = {"clock": SystemClock(), "ready": ready}
     if name != "server":
         parts["ids"] = SystemIds()
+    if name == "controller":
+        parts["number"] = number
     work: Coroutine[object, object, None] = serve(settings, **parts)
     return work
 

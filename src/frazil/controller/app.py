@@ -19,6 +19,7 @@ from frazil.controller.api import app as api_app
 from frazil.controller.api.callers import Listener, On
 from frazil.controller.hostlink import HostLinks
 from frazil.controller.identity.passwords import Passwords
+from frazil.controller.leadership import Leadership
 from frazil.controller.presence import Presence
 from frazil.controller.reconcile import Reconciler
 from frazil.controller.services import Context, build, forgetting
@@ -35,35 +36,40 @@ HOST_MESSAGE_MAX_BYTES = 32 << 20
 log = structlog.get_logger(__name__)
 
 
-async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[], None]) -> None:
+async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[], None], number: int = 1) -> None:
     """Run the controller until it is cancelled. `ready` is called once all sockets are open.
 
-    Raises InvalidInput when the installation's file or the database's place is not there, Conflict when another
-    controller is running.
+    number: of the installation's controllers, this one; counted from 1. Raises InvalidInput when the installation's
+    file or the database's place is not there, Conflict when this controller is running already.
     """
+    at = settings.of_controller(number)
     installation_id = read_installation_id(settings.installation_file)
     async with AsyncExitStack() as stack:
-        listening = {path: _listen(stack, path) for path in _paths(settings)}
+        listening = {path: _listen(stack, path) for path in at}
         store = await asyncio.to_thread(Store.open, settings.database_url or _default_url(settings))
         stack.callback(store.close)
         passwords = Passwords()
         stack.callback(passwords.close)
         ctx = Context(store=store, clock=clock, ids=ids, passwords=passwords, presence=Presence(clock))
         services = build(ctx, viewer_trust_file=settings.viewer_trust_file)
-        links = HostLinks(ctx, installation_id=installation_id, heartbeat_s=settings.heartbeat_s)
-        reconciler = Reconciler(ctx, tell_hosts=links.refresh)
+        leadership = Leadership(store, clock=clock, holder=ids.new_id())
+        links = HostLinks(ctx, leadership, installation_id=installation_id, heartbeat_s=settings.heartbeat_s)
+        leadership.changed = links.lead
+        reconciler = Reconciler(ctx, leadership, tell_hosts=links.refresh)
         ctx.wake = reconciler.wake
         ctx.ask_host = links.ask
         app = api_app.create(services)
         portal.mount(app, services, settings)
         apps: dict[Path, ASGIApp] = {
-            settings.public_socket: On(app, Listener.PUBLIC),
-            settings.local_socket: On(app, Listener.LOCAL),
-            settings.internal_socket: internal.create(ctx, services),
-            settings.hosts_socket: links.app(),
+            at.public: On(app, Listener.PUBLIC),
+            at.local: On(app, Listener.LOCAL),
+            at.internal: internal.create(ctx, services),
+            at.hosts: links.app(),
         }
         async with asyncio.TaskGroup() as tasks:
             loops = [
+                tasks.create_task(leadership.run()),
+                tasks.create_task(store.listen(reconciler.wake)),
                 tasks.create_task(reconciler.run()),
                 tasks.create_task(forgetting.run(ctx, days=settings.history_days)),
             ]
@@ -75,10 +81,6 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
                 finally:
                     for loop in loops:
                         loop.cancel()
-
-
-def _paths(settings: Settings) -> tuple[Path, ...]:
-    return settings.public_socket, settings.internal_socket, settings.hosts_socket, settings.local_socket
 
 
 def _listen(stack: AsyncExitStack, path: Path) -> socket.socket:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Iterator
+from functools import partial
 
 import structlog
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from frazil import failpoint
 from frazil.controller import hostreports
+from frazil.controller.leadership import Leadership
 from frazil.controller.services.context import Context
 from frazil.controller.store import hosts
 from frazil.model.errors import FrazilError, HostError, RemoteProtocolError, Unavailable
@@ -50,8 +52,8 @@ CLOSE_TRY_AGAIN = 1013
 log = structlog.get_logger(__name__)
 
 
-class _Replaced(Exception):
-    """A newer connection of the same host took over."""
+class _Over(Exception):
+    """A newer connection of the same host took over, or this controller leads no more: the host is to dial anew."""
 
 
 class Link:
@@ -59,6 +61,7 @@ class Link:
 
     sent: the newest Desired that went out; what a report leaves out is judged by it.
     generations: numbers for what is sent; a next block is taken when they are used up.
+    over: it is to be closed.
     """
 
     def __init__(self, host_id: str, websocket: WebSocket) -> None:
@@ -66,7 +69,7 @@ class Link:
         self.sent: Desired | None = None
         self.generations: Iterator[int] = iter(())
         self.dirty = asyncio.Event()
-        self.replaced = False
+        self.over = False
         self.questions: dict[str, asyncio.Future[Answer]] = {}
         self._websocket = websocket
         self._sending = asyncio.Lock()
@@ -78,10 +81,15 @@ class Link:
 
 
 class HostLinks:
-    """All connected servers."""
+    """All connected servers.
 
-    def __init__(self, ctx: Context, *, installation_id: str, heartbeat_s: float) -> None:
+    Servers dial every controller. The one that leads tells them what is wanted and writes down what they see; the
+    others know from them who is there, and may ask.
+    """
+
+    def __init__(self, ctx: Context, leadership: Leadership, *, installation_id: str, heartbeat_s: float) -> None:
         self._ctx = ctx
+        self._leadership = leadership
         self._installation_id = installation_id
         self._heartbeat_s = heartbeat_s
         self._links: dict[str, Link] = {}
@@ -92,6 +100,16 @@ class HostLinks:
     def refresh(self) -> None:
         """What is wanted may have changed: each link looks, and sends if so."""
         for link in self._links.values():
+            link.dirty.set()
+
+    def lead(self, leads: bool) -> None:
+        """This controller has begun, or ceased, to lead."""
+        for link in self._links.values():
+            if leads:
+                # What another leader told meanwhile is not known here; its numbers are to be left behind.
+                link.sent, link.generations = None, iter(())
+            else:
+                link.over = True
             link.dirty.set()
 
     async def ask(self, host_id: str, *, desktop_id: str, deadline_s: float) -> bytes:
@@ -148,8 +166,8 @@ class HostLinks:
                 tasks.create_task(self._read(link, websocket))
         except* (WebSocketDisconnect, TimeoutError, RuntimeError):
             log.info("host.link-lost", host=link.host_id)
-        except* _Replaced:
-            log.info("host.link-replaced", host=link.host_id)
+        except* _Over:
+            log.info("host.link-over", host=link.host_id)
             await _close(websocket, CLOSE_REPLACED)
         except* FrazilError as group:
             log.error("host.link-failed", host=link.host_id, reasons=[str(exc) for exc in group.exceptions])
@@ -195,7 +213,7 @@ class HostLinks:
         link.generations = iter(generations)
         earlier = self._links.get(link.host_id)
         if earlier is not None:
-            earlier.replaced = True
+            earlier.over = True
             earlier.dirty.set()
         self._links[link.host_id] = link
         link.dirty.set()
@@ -209,17 +227,21 @@ class HostLinks:
         """Send the whole of what is wanted when it differs from what was sent; several changes become one."""
         while True:
             await link.dirty.wait()
-            if link.replaced:
-                raise _Replaced
+            if link.over:
+                raise _Over
             link.dirty.clear()
+            if not self._leadership.leads:
+                continue
             sent = link.sent
-            desired = await self._ctx.store.read(lambda tx: hostreports.desired(tx, link.host_id))
+            desired = await self._ctx.store.read(
+                partial(hostreports.desired, host_id=link.host_id, leader_epoch=self._leadership.epoch)
+            )
             if sent is not None and sent == desired.model_copy(update={"generation": sent.generation}):
                 continue
             generation = next(link.generations, None)
             if generation is None:
                 link.generations = iter(
-                    await self._ctx.store.write(lambda tx: hosts.take_generations(tx, link.host_id))
+                    await self._leadership.write(lambda tx: hosts.take_generations(tx, link.host_id))
                 )
                 generation = next(link.generations)
             # What is named as sent before it is: a report about it can't come earlier.
@@ -254,13 +276,17 @@ class HostLinks:
             case Observed():
                 sent = link.sent
                 ctx.presence.saw_templates(host_id, message.templates)
-                await ctx.store.write(lambda tx: hostreports.observed(ctx, tx, host_id, message, sent=sent))
+                if not self._leadership.leads:
+                    return
+                await self._leadership.write(lambda tx: hostreports.observed(ctx, tx, host_id, message, sent=sent))
+            case _ if not self._leadership.leads:
+                return
             case DesktopSeen(desktop=desktop):
-                await ctx.store.write(lambda tx: hostreports.desktop_seen(ctx, tx, host_id, desktop))
+                await self._leadership.write(lambda tx: hostreports.desktop_seen(ctx, tx, host_id, desktop))
             case ImageSeen(image=image):
-                await ctx.store.write(lambda tx: hostreports.image_seen(ctx, tx, host_id, image))
+                await self._leadership.write(lambda tx: hostreports.image_seen(ctx, tx, host_id, image))
             case HostEvent():
-                await ctx.store.write(lambda tx: hostreports.event(ctx, tx, message))
+                await self._leadership.write(lambda tx: hostreports.event(ctx, tx, message))
                 return
         failpoint.reach("controller.observed")
         ctx.wake()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from frazil.controller.services import signing_on
 from frazil.controller.services.context import Context
 from frazil.controller.starts import start_of
-from frazil.controller.store import desktops, events, hosts, images, pools
+from frazil.controller.store import desktops, events, hosts, images, meta, pools
 from frazil.controller.store.rows import ImageSeenRow, PoolRow, SeenRow
 from frazil.model.desktop import Epoch, Failure, Guest, State
 from frazil.wire.hostlink import (
@@ -26,7 +26,7 @@ from frazil.wire.hostlink import (
 )
 
 
-def desired(tx: sa.Connection, host_id: str) -> Desired:
+def desired(tx: sa.Connection, host_id: str, *, leader_epoch: int) -> Desired:
     """All that is wanted of a host, in an order that does not change by itself; the generation is not set yet.
 
     Desktops that are wanted absent are named until they are seen absent: only then does their row go.
@@ -40,6 +40,7 @@ def desired(tx: sa.Connection, host_id: str) -> Desired:
     persons = signing_on.persons(tx, here)
     return Desired(
         generation=0,
+        term=(meta.restore_generation(tx) << 32) + leader_epoch,
         desktops=[
             DesktopSpec(
                 desktop_id=row.id,

@@ -15,6 +15,7 @@ import structlog
 from frazil.gateway import measuring, revocations
 from frazil.gateway.connection import ConnectionParts, serve_connection
 from frazil.gateway.controller_side import ControllerSide
+from frazil.gateway.controllers import Controllers
 from frazil.gateway.links import LinkParts
 from frazil.gateway.places import Places
 from frazil.gateway.refusals import RefusedLinks
@@ -51,7 +52,7 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
     _raise_file_limit()
     _keep_large_buffers_untouched()
     gc.freeze()  # What was imported stays; looking for garbage in it, again and again, would hold up all links.
-    controller = ControllerSide(settings.internal_socket)
+    controller = ControllerSide([of.internal for of in settings.controller_sockets])
     reports = Reports(controller)
     refusals = RefusedLinks(controller)
     sessions = LiveSessions()
@@ -59,7 +60,7 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
         clock=clock,
         ids=ids or SystemIds(),
         context=certificate.context,
-        controller_socket=settings.public_socket,
+        controllers=Controllers([of.public for of in settings.controller_sockets]),
         links=LinkParts(
             clock=clock,
             controller=controller,

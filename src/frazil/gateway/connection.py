@@ -6,11 +6,11 @@ import asyncio
 import socket
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
 
 import h11
 import structlog
 
+from frazil.gateway.controllers import Controllers
 from frazil.gateway.entrance import HEAD_MAX_BYTES, PLAIN_DEADLINE_S, enter, start_inner_tls
 from frazil.gateway.forward import ClientGone, Forwarder
 from frazil.gateway.links import Link, LinkParts, session_of
@@ -35,7 +35,7 @@ class ConnectionParts:
     clock: Clock
     ids: Ids
     context: ssl.SSLContext
-    controller_socket: Path
+    controllers: Controllers
     links: LinkParts
 
 
@@ -64,9 +64,7 @@ async def _serve_http(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, remote_address: str, parts: ConnectionParts
 ) -> None:
     """Request after request, until the connection ends or becomes a link."""
-    forwarder = Forwarder(
-        reader, writer, controller_socket=parts.controller_socket, remote_address=remote_address, ids=parts.ids
-    )
+    forwarder = Forwarder(reader, writer, controllers=parts.controllers, remote_address=remote_address, ids=parts.ids)
     idle_s = HEAD_DEADLINE_S
     while True:
         server = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_MAX_BYTES)

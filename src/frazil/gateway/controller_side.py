@@ -1,8 +1,8 @@
-"""What the gateway asks the controller about sessions (`frazil.wire.sessions`), over its internal UNIX socket."""
+"""What the gateway asks a controller about sessions (`frazil.wire.sessions`), over its internal UNIX socket."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +11,7 @@ import httpx
 import structlog
 from pydantic import ValidationError
 
+from frazil.gateway.controllers import Controllers
 from frazil.model.errors import FrazilError, NotFound, Refused, Unavailable
 from frazil.wire.base import Message
 from frazil.wire.sessions import Lines, LinkState, PolicyChanged, Redeemed, RedeemRequest, Refusals, Revocation, Route
@@ -23,17 +24,15 @@ REVOCATIONS_SILENCE_S = 45.0
 
 
 class ControllerSide:
-    """One per process. Any number of tasks may call."""
+    """One per process. Any number of tasks may call. Where one controller can't be reached, the next one is asked."""
 
-    def __init__(self, socket: Path) -> None:
-        self._http = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket)),
-            base_url="http://controller",
-            timeout=httpx.Timeout(CALL_DEADLINE_S),
-        )
+    def __init__(self, sockets: Sequence[Path]) -> None:
+        self._controllers = Controllers(sockets)
+        self._http = {socket: _client(socket) for socket in sockets}
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        for http in self._http.values():
+            await http.aclose()
 
     async def route(self, session_id: str) -> Route:
         """Raises NotFound when there is no such open session, Unavailable when the controller can't be asked."""
@@ -54,8 +53,18 @@ class ControllerSide:
         await self._call("POST", "/internal/v1/refusals", body=refusals)
 
     async def say_lines(self, lines: Lines) -> None:
-        """Tells how the living sessions are."""
-        await self._call("POST", "/internal/v1/lines", body=lines)
+        """Tells all controllers how the living sessions are: each keeps that in its memory.
+
+        Raises what the last one that could not be told raised, once all were tried.
+        """
+        failure: FrazilError | None = None
+        for socket in self._controllers:
+            try:
+                await self._call_at(socket, "POST", "/internal/v1/lines", body=lines)
+            except (Unavailable, NotFound, Refused) as exc:
+                failure = exc
+        if failure is not None:
+            raise failure
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[AsyncIterator[Revocation | PolicyChanged]]:
@@ -64,24 +73,50 @@ class ControllerSide:
         Iterating raises Unavailable when it breaks and ends when the controller ends it.
         """
         timeout = httpx.Timeout(CALL_DEADLINE_S, read=REVOCATIONS_SILENCE_S)
+        socket = next(iter(self._controllers))
+        http = self._http[socket]
         try:
-            async with self._http.stream("GET", "/internal/v1/revocations?policies=true", timeout=timeout) as response:
+            async with http.stream("GET", "/internal/v1/revocations?policies=true", timeout=timeout) as response:
                 if response.status_code != httpx.codes.OK:
                     raise Unavailable(f"The controller answers {response.status_code} where revocations are due.")
                 yield _lines(response)
         except httpx.HTTPError as exc:
+            self._controllers.failed(socket)
             raise _away(exc) from exc
 
     async def _call(self, method: str, path: str, *, body: Message | None = None) -> httpx.Response:
+        """What may have reached a controller is not said to another: a ticket would be used up for nothing."""
+        unreached: list[_Unreached] = []
+        for socket in self._controllers:
+            try:
+                return await self._call_at(socket, method, path, body=body)
+            except _Unreached as exc:
+                unreached.append(exc)
+        raise unreached[-1]
+
+    async def _call_at(self, socket: Path, method: str, path: str, *, body: Message | None) -> httpx.Response:
         headers = {"content-type": "application/json"}
         content = body.model_dump_json() if body else None
         try:
-            response = await self._http.request(method, path, content=content, headers=headers)
+            response = await self._http[socket].request(method, path, content=content, headers=headers)
         except httpx.HTTPError as exc:
+            self._controllers.failed(socket)
             raise _away(exc) from exc
         if response.is_success:
             return response
         raise _refusal(response)
+
+
+class _Unreached(Unavailable):
+    """The controller has heard nothing of the call."""
+
+
+def _client(socket: Path) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.AsyncHTTPTransport(uds=str(socket)),
+        base_url="http://controller",
+        timeout=httpx.Timeout(CALL_DEADLINE_S),
+    )
 
 
 async def _lines(response: httpx.Response) -> AsyncIterator[Revocation | PolicyChanged]:
@@ -114,7 +149,8 @@ def _read(model: type[M], response: httpx.Response) -> M:
 
 
 def _away(exc: httpx.HTTPError) -> Unavailable:
-    return Unavailable(f"The controller can't be reached: {type(exc).__name__}.", remedy="Try again in a moment.")
+    kind = _Unreached if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout) else Unavailable
+    return kind(f"The controller can't be reached: {type(exc).__name__}.", remedy="Try again in a moment.")
 
 
 def _refusal(response: httpx.Response) -> FrazilError:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 
 import h11
 import structlog
 
 from frazil.gateway import words
+from frazil.gateway.controllers import Controllers
 from frazil.gateway.headers import first, to_client, to_controller
 from frazil.gateway.streams import close_writer
 from frazil.model.clock import Ids
@@ -47,13 +47,13 @@ class Forwarder:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         *,
-        controller_socket: Path,
+        controllers: Controllers,
         remote_address: str,
         ids: Ids,
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._controller_socket = controller_socket
+        self._controllers = controllers
         self._remote_address = remote_address
         self._ids = ids
         self._came_bytes = 0
@@ -63,17 +63,22 @@ class Forwarder:
     async def forward(self, client: h11.Connection, request: h11.Request) -> bool:
         """One request. True when the connection can carry another. Raises ClientGone."""
         self._came_bytes, self._waited_s = 0, 0.0
-        try:
-            async with asyncio.timeout(CONNECT_DEADLINE_S):
-                reader, writer = await asyncio.open_unix_connection(self._controller_socket, limit=CHUNK_BYTES)
-        except (OSError, TimeoutError) as exc:
-            _log.warning("gateway.controller-away", why=type(exc).__name__)
-            await self._say(client, request, words.away, status=502, code="unavailable")
-        else:
+        for socket in self._controllers:
             try:
-                await self._exchange(client, request, reader, writer)
+                async with asyncio.timeout(CONNECT_DEADLINE_S):
+                    reader, writer = await asyncio.open_unix_connection(socket, limit=CHUNK_BYTES)
+            except (OSError, TimeoutError) as exc:
+                _log.warning("gateway.controller-away", why=type(exc).__name__)
+                self._controllers.failed(socket)
+                continue
+            try:
+                if not await self._exchange(client, request, reader, writer):
+                    self._controllers.failed(socket)
             finally:
                 await close_writer(writer)
+            break
+        else:
+            await self._say(client, request, words.away, status=502, code="unavailable")
         return await self._finish(client)
 
     async def _exchange(
@@ -82,7 +87,8 @@ class Forwarder:
         request: h11.Request,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-    ) -> None:
+    ) -> bool:
+        """False when the controller gave no answer."""
         upstream = h11.Connection(h11.CLIENT)
         headers = list(request.headers)
         passed_on = h11.Request(
@@ -104,7 +110,7 @@ class Forwarder:
         except* (ClientGone, _Unanswered) as group:
             failed = list(group.exceptions)  # Raised in here, an error would be wrapped in a group again.
         if not failed:
-            return
+            return True
         unanswered = next((exc for exc in failed if isinstance(exc, _Unanswered)), None)
         if unanswered is None:
             raise ClientGone from failed[0]
@@ -113,6 +119,7 @@ class Forwarder:
             raise ClientGone from unanswered  # Half an answer went out; only breaking off says so.
         status, words_of = (504, words.slow) if str(unanswered) == SLOW else (502, words.away)
         await self._say(client, request, words_of, status=status, code="unavailable")
+        return False
 
     async def _send(
         self,

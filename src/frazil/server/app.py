@@ -33,6 +33,7 @@ from frazil.server.link import Link
 from frazil.server.templates.store import TemplateStore
 from frazil.server.templates.templates import Templates
 from frazil.settings import Settings
+from frazil.wire.base import Message
 from frazil.wire.hostlink import (
     Answer,
     Ask,
@@ -96,17 +97,9 @@ class Server:
         self._hypervisor = hypervisor
         self._network = network
         self._capabilities = capabilities
-        self._generation = 0
-        self.link = Link(
-            settings.hosts_socket,
-            LinkHost(
-                hello=self._hello,
-                observe=self._observe,
-                want=self._want,
-                answer=self._answer,
-                load=self._load,
-            ),
-        )
+        self._generation = self._term = 0
+        link = LinkHost(hello=self._hello, observe=self._observe, want=self._want, answer=self._answer, load=self._load)
+        self.links = [Link(of.hosts, link) for of in settings.controller_sockets]
         directory = DesktopDirectory(settings.desktops_dir, installation_id=identity.installation_id)
         slots = StartSlots(room_here)
         self.images = ImageKeeper(
@@ -181,8 +174,15 @@ class Server:
             capabilities=self._capabilities,
         )
 
+    def _say(self, message: Message) -> None:
+        for link in self.links:
+            link.send(message)
+
     def _want(self, desired: Desired) -> None:
-        self._generation = desired.generation
+        if 0 < desired.term < self._term:
+            log.warning("desired-of-a-former-leader", term=desired.term, newest=self._term)
+            return
+        self._generation, self._term = desired.generation, desired.term
         self.images.want(desired.images)
         self.templates.want(desired.templates)
         self.keepers.want(desired.desktops)
@@ -207,25 +207,25 @@ class Server:
         )
 
     def _desktop_seen(self, seen: DesktopObservation) -> None:
-        self.link.send(DesktopSeen(desktop=seen))
+        self._say(DesktopSeen(desktop=seen))
         if seen.state is State.ABSENT:
             self.images.wake()  # an image that was to go may be free now
 
     def _image_seen(self, seen: ImageObservation) -> None:
-        self.link.send(ImageSeen(image=seen))
+        self._say(ImageSeen(image=seen))
         if seen.state == "ready":
             self.templates.wake()
             self.keepers.wake(None)
 
     def _template_gone(self, text: str) -> None:
-        self.link.send(HostEvent(desktop_id=None, kind="template-removed", text=text, at=self._clock.now()))
+        self._say(HostEvent(desktop_id=None, kind="template-removed", text=text, at=self._clock.now()))
 
     def _template_seen(self, seen: TemplateObservation) -> None:
-        self.link.send(TemplateSeen(template=seen))
+        self._say(TemplateSeen(template=seen))
         self.keepers.wake(None)
 
     def _event(self, desktop_id: str, kind: str, text: str) -> None:
-        self.link.send(HostEvent(desktop_id=desktop_id, kind=kind, text=text, at=self._clock.now()))
+        self._say(HostEvent(desktop_id=desktop_id, kind=kind, text=text, at=self._clock.now()))
 
     async def _answer(self, ask: Ask) -> Answer:
         try:
@@ -300,6 +300,7 @@ async def run(
             tasks.create_task(server.images.run())
             tasks.create_task(server.templates.run())
             tasks.create_task(server.density.run())
-            tasks.create_task(server.link.run())
+            for link in server.links:
+                tasks.create_task(link.run())
             tasks.create_task(display.serve(listener, server.keepers.open_display))
             ready()

@@ -1,4 +1,4 @@
-"""The server's end of the connection to the controller (`wire.hostlink`).
+"""The server's end of the connection to a controller (`wire.hostlink`). Where there are several, each has one.
 
 It dials, says hello, sends everything it sees, takes in what is wanted, and dials again after any loss: without a
 controller, desktops go on as they were last wanted.

@@ -258,6 +258,7 @@ class Rejected(Message):
 class Desired(Message):
     type: Literal["desired"] = "desired"
     generation: int
+    term: int = Field(default=0, description="Grows from one leading controller to the next; 0: it is not said")
     desktops: list[DesktopSpec]
     images: list[ImageSpec]
     templates: list[TemplateSpec] = []

@@ -11,11 +11,11 @@ import httpx
 from tests.integration.controller.stage import Controller
 
 
-async def image_and_pool(http: httpx.AsyncClient, *, spares: int = 1) -> None:
+async def image_and_pool(http: httpx.AsyncClient, *, spares: int = 1, most: int = 40) -> None:
     answer = await http.post("/api/v1/images", json={"name": "debian", "recipe": "debian-icewm"})
     assert answer.status_code == 202, answer.text
     answer = await http.post(
-        "/api/v1/pools", json={"name": "desk", "image": "debian", "spares": spares, "max_desktops": 40}
+        "/api/v1/pools", json={"name": "desk", "image": "debian", "spares": spares, "max_desktops": most}
     )
     assert answer.status_code == 201, answer.text
 

@@ -45,6 +45,7 @@ INSTALLATION = "01900000-0000-7000-8000-00000000aaaa"
 HOST = "01900000-0000-7000-8000-00000000bbbb"
 PNG = b"\x89PNG\r\n\x1a\n not much of a picture"
 START_S = 30.0
+BEAT_S = 3.0
 
 _PROGRAM = """
 import asyncio, sys
@@ -54,22 +55,35 @@ from frazil.controller.app import serve
 from frazil.runtime import SystemClock, SystemIds
 from frazil.settings import Settings
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-base = Path(sys.argv[1])
-settings = Settings(state_dir=base / "state", run_dir=base / "run", log_dir=base / "log")
+base, database_url, controllers, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+settings = Settings(
+    state_dir=base / "state", run_dir=base / "run", log_dir=base / "log",
+    database_url=database_url, controllers=controllers,
+)
+ready = lambda: print("ready", flush=True)
 try:
-    asyncio.run(serve(settings, clock=SystemClock(), ids=SystemIds(), ready=lambda: print("ready", flush=True)))
+    asyncio.run(serve(settings, clock=SystemClock(), ids=SystemIds(), ready=ready, number=number))
 except KeyboardInterrupt:
     pass
 """
 
 
 class Controller:
-    """One installation whose controller is started and killed."""
+    """One controller of an installation, which is started and killed; its first and only one, if not said otherwise."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *, number: int = 1, controllers: int = 1, database_url: str = "") -> None:
         self.place = place
-        self.settings = Settings(state_dir=place / "state", run_dir=place / "run", log_dir=place / "log")
-        self.settings.state_dir.mkdir()
+        self.number = number
+        self.settings = Settings(
+            state_dir=place / "state",
+            run_dir=place / "run",
+            log_dir=place / "log",
+            database_url=database_url,
+            controllers=controllers,
+        )
+        self.at = self.settings.of_controller(number)
+        self.log = place / f"controller-{number}.log"
+        self.settings.state_dir.mkdir(exist_ok=True)
         self.settings.installation_file.write_text(
             json.dumps({"installation_id": INSTALLATION, "host_id": HOST}), encoding="utf-8"
         )
@@ -80,14 +94,14 @@ class Controller:
         env.pop("FRAZIL_FAILPOINT", None)
         if failpoint is not None:
             env["FRAZIL_FAILPOINT"] = failpoint
-        log = (self.place / "controller.log").open("ab")
-        with log:
+        told = [str(self.place), self.settings.database_url, str(self.settings.controllers), str(self.number)]
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(self.place)], stdout=subprocess.PIPE, stderr=log, env=env
+                [sys.executable, "-c", _PROGRAM, *told], stdout=subprocess.PIPE, stderr=log, env=env
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line == b"ready\n", (self.place / "controller.log").read_text()
+        assert line == b"ready\n", self.log.read_text()
 
     def kill(self) -> None:
         assert self.process is not None
@@ -120,7 +134,7 @@ class Controller:
             self.kill()
 
     def http(self, socket: Path | None = None) -> httpx.AsyncClient:
-        transport = httpx.AsyncHTTPTransport(uds=str(socket or self.settings.local_socket))
+        transport = httpx.AsyncHTTPTransport(uds=str(socket or self.at.local))
         return httpx.AsyncClient(transport=transport, base_url="http://controller", timeout=30)
 
 
@@ -137,19 +151,33 @@ class Host:
         self.generations: list[int] = []
         self.asked_at: dict[str, datetime] = {}
         """When each desktop was first asked for."""
+        self.term = 0
         self.obey = True
         self.rejected: Rejected | None = None
 
     async def run(self) -> None:
-        """Dial, and dial again when the line is lost, until rejected or cancelled."""
+        """Dial every controller, and dial again when the line is lost, until rejected or cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for of in self.controller.settings.controller_sockets:
+                tasks.create_task(self._stay(of.hosts))
+
+    async def _stay(self, socket: Path) -> None:
         while self.rejected is None:
             try:
-                async with unix_connect(
-                    str(self.controller.settings.hosts_socket), "ws://controller/hosts/v1", max_size=1 << 25
-                ) as line:
-                    await self._serve(line)
+                async with unix_connect(str(socket), "ws://controller/hosts/v1", max_size=1 << 25) as line:
+                    beating = asyncio.create_task(self._beat(line))
+                    try:
+                        await self._serve(line)
+                    finally:
+                        beating.cancel()
             except (OSError, WebSocketException):  # a death in mid-handshake is neither a reset nor a close
                 await asyncio.sleep(0.05)
+
+    async def _beat(self, line: ClientConnection) -> None:
+        """Signs of life, from after the hello on."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            await self._say(line, Heartbeat(load=self.load))
 
     async def _serve(self, line: ClientConnection) -> None:
         capabilities = Capabilities(kvm=False, spice=True, vcpus=2, memory_mib=65_536, qemu="7.2", libvirt="9.0")
@@ -171,7 +199,10 @@ class Host:
                     return
                 case Ask():
                     await self._say(line, Answer(id=message.id, png_base64=base64.b64encode(PNG).decode()))
+                case Desired() if 0 < message.term < self.term:
+                    continue  # of a controller that leads no more
                 case Desired():
+                    self.term = message.term
                     self.generations.append(message.generation)
                     if self.obey:
                         await self._make_so(line, message)

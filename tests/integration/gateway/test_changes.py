@@ -77,7 +77,7 @@ class Scene:
 async def scene() -> AsyncIterator[Scene]:
     with tempfile.TemporaryDirectory(prefix="frazil-") as directory:
         made = Scene(Path(directory))
-        controller = ControllerSide(made.directory / "internal")
+        controller = ControllerSide([made.directory / "internal"])
         following = asyncio.create_task(revocations.follow(controller, made.sessions))
         try:
             yield made

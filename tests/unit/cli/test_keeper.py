@@ -161,7 +161,7 @@ async def test_one_that_hangs_at_its_start_is_ended(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_is_not_there(tmp_path: Path) -> None:
-    child = Child(name="a", prefix=("/no/such/program",), code=for_root(), log=tmp_path / "a.log")
+    child = Child(name="a", prefix=("/no/such/program",), code=for_root(), log=tmp_path / "a.log", command=("a",))
     keeper = Keeper([child], clock=SystemClock(), say=lambda text: None, environment=os.environ, back_off_s=(0.01,))
     with pytest.raises(HostError, match="can't be started"):
         await keeper.run()

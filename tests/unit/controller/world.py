@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from frazil.controller import hostreports
 from frazil.controller.identity import LOCAL_ROOT, Identity
 from frazil.controller.identity.passwords import Passwords
+from frazil.controller.leadership import Leadership
 from frazil.controller.presence import Presence
 from frazil.controller.reconcile import Reconciler
 from frazil.controller.services import Context, build
@@ -113,7 +114,7 @@ class FakeHost:
     async def take(self) -> Desired:
         """Be sent what is wanted."""
         ctx = self.world.ctx
-        desired = await ctx.store.read(lambda tx: hostreports.desired(tx, self.id))
+        desired = await ctx.store.read(lambda tx: hostreports.desired(tx, self.id, leader_epoch=0))
         generation = (await ctx.store.write(lambda tx: hosts.take_generations(tx, self.id)))[0]
         self.sent = desired.model_copy(update={"generation": generation})
         return self.sent
@@ -211,7 +212,8 @@ class World:
         )
         self.services = build(self.ctx, viewer_trust_file=self.viewer_trust_file)
         self.told = 0
-        self.reconciler = Reconciler(self.ctx, tell_hosts=self._told)
+        self.leadership = Leadership(store, clock=self.clock, holder="the only one")
+        self.reconciler = Reconciler(self.ctx, self.leadership, tell_hosts=self._told)
         self.ctx.wake = self.reconciler.wake
         self.root = LOCAL_ROOT
         self.hosts: list[FakeHost] = []
@@ -226,7 +228,7 @@ class World:
     def restart(self) -> None:
         """Another process takes over: it has heard from no host yet."""
         self.ctx.presence = Presence(self.clock)
-        self.reconciler = Reconciler(self.ctx, tell_hosts=self._told)
+        self.reconciler = Reconciler(self.ctx, self.leadership, tell_hosts=self._told)
         self.ctx.wake = self.reconciler.wake
 
     async def look(self) -> float:

@@ -20,6 +20,7 @@ ROTATE_AT_BYTES = 16 << 20
 class Child:
     """`prefix` sets the user and what is left of root's rights; `code` says where our Python is.
 
+    `command`: what `frazil` is told to run; the name, unless there are several of its kind.
     `umask`: the server makes directories that QEMU's user passes through; the others make nothing for others.
     """
 
@@ -27,10 +28,11 @@ class Child:
     prefix: tuple[str, ...]
     code: Code
     log: Path
+    command: tuple[str, ...]
     umask: int = 0o027
 
     def argv(self, ready_fd: int) -> list[str]:
-        command = [str(self.code.python), "-m", "frazil.cli.main", self.name, "--ready-fd", str(ready_fd)]
+        command = [str(self.code.python), "-m", "frazil.cli.main", *self.command, "--ready-fd", str(ready_fd)]
         return [*self.prefix, "--", *command]
 
     def environment(self, given: Mapping[str, str], *, first: bool) -> dict[str, str]:
@@ -85,11 +87,14 @@ def _for_our_group(path: str, flags: int) -> int:
 
 
 def children(settings: Settings, accounts: Accounts, *, own: Code, others: Code) -> list[Child]:
-    """Controller, server and gateway of this machine."""
+    """Controllers, server and gateway of this machine."""
     port = int(settings.listen.rpartition(":")[2])
     bind = "net_bind_service" if port < PRIVILEGED_PORTS else None
+    controllers = {
+        f"controller-{number}": ("controller", "--number", str(number)) for number in range(2, settings.controllers + 1)
+    }
     prefixes = {
-        "controller": (_unprivileged(accounts.controller, None), others),
+        **dict.fromkeys(("controller", *controllers), (_unprivileged(accounts.controller, None), others)),
         # dies with its supervisor, as the others do: two servers for one host must not be
         "server": (("setpriv", "--pdeathsig", "TERM"), own),
         "gateway": (_unprivileged(accounts.gateway, bind), others),
@@ -100,6 +105,7 @@ def children(settings: Settings, accounts: Accounts, *, own: Code, others: Code)
             prefix=prefix,
             code=code,
             log=settings.log_dir / f"{name}.log",
+            command=controllers.get(name, (name,)),
             umask=0o022 if name == "server" else 0o027,
         )
         for name, (prefix, code) in prefixes.items()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from frazil import failpoint
+from frazil.controller.leadership import Deposed, Leadership
 from frazil.controller.planning import MakeSpare, Plan, plan
 from frazil.controller.presence import PresenceView
 from frazil.controller.reconcile import snapshot, viewers
@@ -24,6 +25,7 @@ POLL_S = 15.0
 ROUNDS_MAX = 20
 """A plan leads to another at most a few times (make, place, tell); more is a mistake of ours, and is logged."""
 RETRY_S = 1.0
+LOOK_ON_S = 5.0
 CLOCK_STEP_S = 30.0
 """By so much the time of day may differ from the time that has passed between two looks."""
 FLUSH_S = 10.0
@@ -39,11 +41,13 @@ def _restart_clocks(tx: sa.Connection, now: datetime) -> None:
 class Reconciler:
     """`wake` may be called from the event loop at any time; `run` ends when it is cancelled.
 
-    tell_hosts: called after each look, so that hosts are sent what changed for them.
+    Of several controllers the one that leads carries out what it plans; the others plan too, less often, for the words
+    about what waits. tell_hosts: called after each look, so that hosts are sent what changed for them.
     """
 
-    def __init__(self, ctx: Context, *, tell_hosts: Callable[[], None]) -> None:
+    def __init__(self, ctx: Context, leadership: Leadership, *, tell_hosts: Callable[[], None]) -> None:
         self._ctx = ctx
+        self._leadership = leadership
         self._tell_hosts = tell_hosts
         self._signal = Signal()
         self._began_s = self._flushed_s = ctx.clock.monotonic_s()
@@ -55,15 +59,30 @@ class Reconciler:
     async def run(self) -> None:
         while True:
             version = self._signal.version
+            led = self._leadership.leads
             try:
-                wait_s = await self.look()
+                wait_s = await (self.look() if led else self._look_on())
+            except Deposed:
+                continue
             except FrazilError as exc:
                 log.error("reconcile.failed", what=exc.what, code=exc.code)
                 wait_s = RETRY_S
-            await self._signal.wait(version, timeout_s=wait_s)
+            if led:
+                await self._signal.wait(version, timeout_s=wait_s)
+            else:
+                await self._leadership.begins(within_s=wait_s)
+
+    async def _look_on(self) -> float:
+        """While another controller leads: say the same as it of what waits."""
+        self._day_began = None
+        await self._plan(self._ctx.presence.view())
+        return LOOK_ON_S
 
     async def look(self) -> float:
-        """Plan and carry out until nothing is left to do. How long until the next look, if nothing happens."""
+        """Plan and carry out until nothing is left to do. How long until the next look, if nothing happens.
+
+        Raises Deposed when another controller leads.
+        """
         await self._mind_the_clock()
         presence = self._ctx.presence.view()
         await self._announce_hosts(presence)
@@ -72,7 +91,7 @@ class Reconciler:
         for _ in range(ROUNDS_MAX):
             if not decided.actions:
                 break
-            await self._ctx.store.write(partial(carry_out, self._ctx, decided.actions, presence))
+            await self._leadership.write(partial(carry_out, self._ctx, decided.actions, presence))
             self._tell_hosts()
             if any(isinstance(action, MakeSpare) for action in decided.actions):
                 failpoint.reach("controller.created")
@@ -92,7 +111,7 @@ class Reconciler:
         day_began = now - timedelta(seconds=self._ctx.clock.monotonic_s())
         before = self._day_began
         if before is None or abs(day_began - before) > timedelta(seconds=CLOCK_STEP_S):
-            await self._ctx.store.write(lambda tx: _restart_clocks(tx, now))
+            await self._leadership.write(lambda tx: _restart_clocks(tx, now))
             log.info("reconcile.clocks-restarted", stepped_s=(day_began - before).total_seconds() if before else None)
         self._day_began = day_began
 
@@ -126,7 +145,7 @@ class Reconciler:
                 text = f"The host {name} is connected." if state == "up" else f"The host {name} has fallen silent."
                 journal.note(self._ctx, tx, f"host.{state}", text, outcome="seen")
 
-        await self._ctx.store.write(work)
+        await self._leadership.write(work)
         log.info("hosts.changed", hosts=[(name, state) for _, name, state in changes])
 
     async def _flush(self) -> None:
@@ -146,4 +165,4 @@ class Reconciler:
             for host_id, load in heard.items():
                 hosts.heard(tx, host_id, load=load, at=at)
 
-        await self._ctx.store.write(work)
+        await self._leadership.write(work)

@@ -273,7 +273,8 @@ def saw(tx: sa.Connection, seen: SeenRow, *, host_id: str, now: datetime) -> boo
     It is not when the desktop is unknown or placed elsewhere, or a newer placement or attempt was seen already.
     When a failure that passes is seen no more, the desktop's deadline counts from now.
     """
-    placed_on = tx.execute(sa.select(desktops.c.host_id).where(desktops.c.id == seen.desktop_id)).scalar()
+    query = sa.select(desktops.c.host_id).where(desktops.c.id == seen.desktop_id)
+    placed_on = tx.execute(query.with_for_update(read=True, key_share=True)).scalar()  # it does not go meanwhile
     if placed_on != host_id:
         return False
     kept = tx.execute(

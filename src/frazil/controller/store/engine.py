@@ -14,6 +14,9 @@ from frazil.controller.store import anycase
 
 BUSY_TIMEOUT_S = 5.0
 READERS = 4
+WRITERS = 2
+"""On PostgreSQL; SQLite has one."""
+LISTENERS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,14 @@ def make(url: str) -> Engines:
             _sqlite(url, begin="BEGIN IMMEDIATE", size=1),
             _sqlite(url, begin="BEGIN", size=READERS),
         )
-    engine = sa.create_engine(url, pool_size=READERS + 1, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT_S)
+    engine = sa.create_engine(
+        url,
+        pool_size=READERS + WRITERS + LISTENERS,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=BUSY_TIMEOUT_S,
+        connect_args={"connect_timeout": int(BUSY_TIMEOUT_S)},
+    )
     return Engines(engine, engine)
 
 

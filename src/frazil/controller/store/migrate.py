@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+LOCK = 0x6672617A696C
+"""Any number will do, as long as it is always the same."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -20,6 +22,11 @@ def config(connection: sa.Connection) -> Config:
 
 
 def upgrade(engine: sa.Engine) -> None:
-    """Run every migration that this database has not seen, in one transaction."""
+    """Run every migration that this database has not seen, in one transaction.
+
+    Of several controllers that start at once, one does it.
+    """
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
         command.upgrade(config(connection), "head")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
+import psycopg
 import sqlalchemy as sa
 import structlog
 from sqlalchemy import exc as sa_exc
@@ -18,6 +22,9 @@ from frazil.controller.store.signal import Signal
 from frazil.model.errors import HostError, OutOfSpace, Unavailable
 
 T = TypeVar("T")
+CHANNEL = "frazil_changed"
+"""On PostgreSQL, each commit is told of here, so that all controllers on the database look at once."""
+LISTEN_AGAIN_S = 1.0
 log = structlog.get_logger(__name__)
 
 
@@ -26,11 +33,16 @@ class Store:
 
     A transaction is a plain function of a connection, run in a thread: all of it is committed, or none. Writers
     run one after the other on SQLite. `changed` is bumped after each commit.
+
+    shared: other controllers may work on the same database. Their commits bump `changed` too, while `listen` runs.
     """
 
     def __init__(self, engines: engine.Engines) -> None:
         self._engines = engines
-        writers = 1 if engines.write is not engines.read else 2
+        self.shared = engines.write.dialect.name == "postgresql"
+        self._name = secrets.token_hex(8)
+        self._closing = threading.Event()
+        writers = engine.WRITERS if self.shared else 1
         self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store-write")
         self._readers = ThreadPoolExecutor(engine.READERS, thread_name_prefix="store-read")
         self.changed = Signal()
@@ -47,10 +59,12 @@ class Store:
             raise
         return cls(engines)
 
-    async def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run `work` in one writing transaction; commit it unless it raises."""
-        result = await asyncio.get_running_loop().run_in_executor(self._writers, self.write_now, work)
-        self.changed.bump()
+    async def write(self, work: Callable[[sa.Connection], T], *, told: bool = True) -> T:
+        """Run `work` in one writing transaction; commit it unless it raises. Not `told`: nobody needs to look at it."""
+        loop = asyncio.get_running_loop()
+        result = await loop.run_in_executor(self._writers, partial(self.write_now, work, told=told))
+        if told:
+            self.changed.bump()
         return result
 
     async def write_if_possible(self, work: Callable[[sa.Connection], object]) -> None:
@@ -64,10 +78,44 @@ class Store:
         """Run `work` in one reading transaction: everything it reads is of one moment."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
 
-    def write_now(self, work: Callable[[sa.Connection], T]) -> T:
+    def write_now(self, work: Callable[[sa.Connection], T], *, told: bool = True) -> T:
         """The blocking form of `write`; for threads only."""
         with _words(), self._engines.write.begin() as connection:
-            return work(connection)
+            result = work(connection)
+            if told and self.shared:
+                connection.execute(sa.select(sa.func.pg_notify(CHANNEL, self._name)))
+            return result
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Bump `changed`, and call `heard`, whenever another controller has changed something. Until cancelled.
+
+        What is told while the database is away is made up for by one bump as soon as it is back.
+        """
+        if not self.shared:
+            return
+        loop = asyncio.get_running_loop()
+
+        def changed() -> None:
+            self.changed.bump()
+            heard()
+
+        await asyncio.to_thread(self._listen, lambda: loop.call_soon_threadsafe(changed))
+
+    def _listen(self, changed: Callable[[], object]) -> None:
+        while not self._closing.is_set():
+            try:
+                with self._engines.read.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+                    changed()
+                    wire = connection.connection.driver_connection
+                    assert isinstance(wire, psycopg.Connection)
+                    while not self._closing.is_set():
+                        for word in wire.notifies(timeout=LISTEN_AGAIN_S):
+                            if word.payload != self._name:
+                                changed()
+            except (sa_exc.DBAPIError, sa_exc.TimeoutError, psycopg.Error) as exc:
+                log.warning("store.not-listening", reason=_plain(exc))
+                self._closing.wait(LISTEN_AGAIN_S)
 
     def read_now(self, work: Callable[[sa.Connection], T]) -> T:
         """The blocking form of `read`; for threads only."""
@@ -76,6 +124,7 @@ class Store:
 
     def close(self) -> None:
         """Wait for what is running and close all connections (blocking)."""
+        self._closing.set()
         self._writers.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         self._engines.dispose()

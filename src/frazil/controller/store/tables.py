@@ -36,6 +36,17 @@ meta = sa.Table(
     sa.Column("value", Text, nullable=False),
 )
 
+leaders = sa.Table(
+    "leaders",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    _tenant(),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    # Seconds since 1970 by the database's clock.
+    sa.Column("expires_s", sa.Double, nullable=False),
+)
+
 users = sa.Table(
     "users",
     metadata,

@@ -1,0 +1,60 @@
+"""One leads at a time, by the database's clock."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from frazil.controller.store import Store, leader
+
+LONG_S = 3600.0
+OVER_S = -1.0
+"""A lease that has ended when it begins."""
+
+
+def _take(store: Store, holder: str, for_s: float = LONG_S) -> int | None:
+    return store.write_now(lambda tx: leader.take(tx, holder=holder, for_s=for_s))
+
+
+def _leads(store: Store, holder: str, epoch: int) -> bool:
+    return store.write_now(lambda tx: leader.leads(tx, holder=holder, epoch=epoch))
+
+
+def test_the_first_leads_and_goes_on_with_its_epoch(store: Store) -> None:
+    assert _take(store, "one") == 1
+    assert _take(store, "two") is None
+    assert _take(store, "one") == 1
+    assert _leads(store, "one", 1)
+    assert not _leads(store, "two", 1)
+
+
+def test_after_the_leases_end_another_leads_with_a_new_epoch(store: Store) -> None:
+    assert _take(store, "one", OVER_S) == 1
+    assert not _leads(store, "one", 1), "its lease is over, though nobody has taken it"
+    assert _take(store, "two") == 2
+    assert _take(store, "one") is None
+    assert not _leads(store, "one", 1)
+
+
+def test_who_was_away_for_longer_than_its_lease_leads_anew(store: Store) -> None:
+    """What it had planned before is of the epoch before."""
+    assert _take(store, "one", OVER_S) == 1
+    assert _take(store, "one") == 2
+    assert not _leads(store, "one", 1)
+
+
+def test_who_leaves_is_followed_at_once(store: Store) -> None:
+    assert _take(store, "one") == 1
+    store.write_now(lambda tx: leader.leave(tx, holder="two"))
+    assert _take(store, "two") is None, "only who leads can leave"
+    store.write_now(lambda tx: leader.leave(tx, holder="one"))
+    assert not _leads(store, "one", 1)
+    assert _take(store, "two") == 2
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_of_many_that_begin_at_once_one_leads(store: Store, round_: int) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        epochs = list(threads.map(lambda nth: _take(store, f"{round_}-{nth}"), range(16)))
+    assert [epoch for epoch in epochs if epoch is not None] == [1]
