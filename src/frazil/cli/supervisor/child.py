@@ -20,6 +20,7 @@ ROTATE_AT_BYTES = 16 << 20
 class Child:
     """`prefix` sets the user and what is left of root's rights; `code` says where our Python is.
 
+    `ahead`: it goes before desktops where processors are busy.
     `umask`: the server makes directories that QEMU's user passes through; the others make nothing for others.
     """
 
@@ -27,6 +28,7 @@ class Child:
     prefix: tuple[str, ...]
     code: Code
     log: Path
+    ahead: bool = False
     umask: int = 0o027
 
     def argv(self, ready_fd: int) -> list[str]:
@@ -100,6 +102,8 @@ def children(settings: Settings, accounts: Accounts, *, own: Code, others: Code)
             prefix=prefix,
             code=code,
             log=settings.log_dir / f"{name}.log",
+            # not the server: what it starts builds images, and folds memory
+            ahead=name != "server",
             umask=0o022 if name == "server" else 0o027,
         )
         for name, (prefix, code) in prefixes.items()
