@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from frazil.cli.supervisor import child as module
+from frazil.cli.supervisor import precedence
 from frazil.cli.supervisor.child import Child
 from frazil.cli.supervisor.code import for_root
 from frazil.cli.supervisor.keeper import Keeper
@@ -73,6 +75,45 @@ async def test_all_become_ready_and_stop(tmp_path: Path) -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     assert said == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may")
+async def test_who_goes_ahead_does_so_after_its_death_too(tmp_path: Path) -> None:
+    said: list[str] = []
+    ahead = Script(name="a", prefix=(), code=for_root(), log=tmp_path / "a.log", script=READY_THEN_WAIT, ahead=True)
+    keeper = _keeper(ahead, _child(tmp_path, "b", READY_THEN_WAIT), said=said)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        running = group.create_task(keeper.run())
+        await keeper.all_ready()
+        first = keeper.pids["a"]
+        assert os.getpriority(os.PRIO_PROCESS, first) == precedence.NICE
+        assert os.getpriority(os.PRIO_PROCESS, keeper.pids["b"]) == 0
+        os.kill(first, signal.SIGKILL)
+        await _until(lambda: "The a is back." in said)
+        assert os.getpriority(os.PRIO_PROCESS, keeper.pids["a"]) == precedence.NICE
+        autogroup = Path(f"/proc/{keeper.pids['a']}/autogroup")
+        if autogroup.exists():
+            assert autogroup.read_text().split()[-1] == str(precedence.NICE)
+        keeper.stop()
+        await running
+
+
+async def test_where_nobody_may_go_ahead_that_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(precedence, "give", refuse)
+    said: list[str] = []
+    ahead = Script(name="a", prefix=(), code=for_root(), log=tmp_path / "a.log", script=READY_THEN_WAIT, ahead=True)
+    keeper = _keeper(ahead, said=said)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        running = group.create_task(keeper.run())
+        await keeper.all_ready()
+        os.kill(keeper.pids["a"], signal.SIGKILL)
+        await _until(lambda: "The a is back." in said)
+        keeper.stop()
+        await running
+    assert [word for word in said if "has to wait as desktops do: Operation not permitted." in word] == said[:1]
 
 
 async def test_a_long_log_is_put_aside_while_its_process_writes_to_it(
@@ -161,7 +202,7 @@ async def test_one_that_hangs_at_its_start_is_ended(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_is_not_there(tmp_path: Path) -> None:
-    child = Child(name="a", prefix=("/no/such/program",), code=for_root(), log=tmp_path / "a.log", command=("a",))
+    child = Child(name="a", prefix=("/no/such/program",), code=for_root(), log=tmp_path / "a.log")
     keeper = Keeper([child], clock=SystemClock(), say=lambda text: None, environment=os.environ, back_off_s=(0.01,))
     with pytest.raises(HostError, match="can't be started"):
         await keeper.run()

@@ -20,7 +20,8 @@ ROTATE_AT_BYTES = 16 << 20
 class Child:
     """`prefix` sets the user and what is left of root's rights; `code` says where our Python is.
 
-    `command`: what `frazil` is told to run; the name, unless there are several of its kind.
+    `command`: what `frazil` is told to run, where that is not the name.
+    `ahead`: it goes before desktops where processors are busy.
     `umask`: the server makes directories that QEMU's user passes through; the others make nothing for others.
     """
 
@@ -28,11 +29,12 @@ class Child:
     prefix: tuple[str, ...]
     code: Code
     log: Path
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    ahead: bool = False
     umask: int = 0o027
 
     def argv(self, ready_fd: int) -> list[str]:
-        command = [str(self.code.python), "-m", "frazil.cli.main", *self.command, "--ready-fd", str(ready_fd)]
+        command = [str(self.code.python), "-m", "frazil.cli.main", *(self.command or (self.name,)), "--ready-fd", str(ready_fd)]
         return [*self.prefix, "--", *command]
 
     def environment(self, given: Mapping[str, str], *, first: bool) -> dict[str, str]:
@@ -105,7 +107,9 @@ def children(settings: Settings, accounts: Accounts, *, own: Code, others: Code)
             prefix=prefix,
             code=code,
             log=settings.log_dir / f"{name}.log",
-            command=controllers.get(name, (name,)),
+            command=controllers.get(name, ()),
+            # not the server: what it starts builds images, and folds memory
+            ahead=name != "server",
             umask=0o022 if name == "server" else 0o027,
         )
         for name, (prefix, code) in prefixes.items()

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from frazil.cli.supervisor import precedence
 from frazil.cli.supervisor.child import Child
 from frazil.model.clock import Clock
 from frazil.model.errors import HostError
@@ -46,6 +47,7 @@ class Keeper:
         self._stop = asyncio.Event()
         self._ready = {child.name: asyncio.Event() for child in children}
         self.pids: dict[str, int] = {}
+        self._behind: set[str] = set()
 
     def stop(self) -> None:
         """Stop all of them; `run` returns when they are gone."""
@@ -120,11 +122,23 @@ class Keeper:
             os.close(writer)
             os.close(log)
         self.pids[child.name] = process.pid
+        if child.ahead:
+            self._put_ahead(child, process.pid)
         try:
             return await self._watch(child, process, reader, again=self._ready[child.name].is_set())
         finally:
             os.close(reader)
             await self._end(process)
+
+    def _put_ahead(self, child: Child, pid: int) -> None:
+        try:
+            precedence.give(pid)
+        except ProcessLookupError:
+            return  # it is gone already, which is told by who waits for it
+        except OSError as exc:
+            if child.name not in self._behind:
+                self._behind.add(child.name)
+                self._say(f"On a busy host the {child.name} has to wait as desktops do: {exc.strerror}.")
 
     async def _watch(self, child: Child, process: asyncio.subprocess.Process, reader: int, *, again: bool) -> str:
         exited = asyncio.ensure_future(process.wait())
