@@ -34,8 +34,9 @@ class Child:
     umask: int = 0o027
 
     def argv(self, ready_fd: int) -> list[str]:
-        command = [str(self.code.python), "-m", "frazil.cli.main", *(self.command or (self.name,)), "--ready-fd", str(ready_fd)]
-        return [*self.prefix, "--", *command]
+        command = self.command or (self.name,)
+        ours = [str(self.code.python), "-m", "frazil.cli.main", *command, "--ready-fd", str(ready_fd)]
+        return [*self.prefix, "--", *ours]
 
     def environment(self, given: Mapping[str, str], *, first: bool) -> dict[str, str]:
         """What the process sees of our environment. A failpoint kills it once, not at every start."""
