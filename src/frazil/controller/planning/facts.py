@@ -19,6 +19,7 @@ class HostFacts:
     images_ready: ids of the images that it can start desktops from.
     room: what it has left for desktops after all that are in `counted`; None when it has not reckoned that.
     fork_costs: what it reckons one more fork to cost, by kind (`fork_kind`). pressure: why it starts nothing now.
+    busy: how much of its processors is; 1 is all of them, and more wait beyond that.
     """
 
     id: str
@@ -31,6 +32,7 @@ class HostFacts:
     counted: frozenset[str] = frozenset()
     fork_costs: Mapping[str, Cost] = field(default_factory=dict)
     pressure: str = ""
+    busy: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,21 @@ SAYINGS: tuple[str, ...] = (
     N_("No host has enough memory left: %(needed)s MiB are needed, the roomiest has %(left)s MiB."),
     N_("No host has enough disk left: %(needed)s MiB are needed, the roomiest has %(left)s MiB."),
     N_("No host can take another desktop: each has as many as its processors are reckoned to bear."),
-    N_("The memory set aside for desktops is used: %(needed)s MiB are needed, %(left)s MiB are left."),
+    N_("The memory set aside for desktops is used: %(needed)s MiB are needed, the roomiest has %(left)s MiB."),
+    N_("The hosts are short of memory."),
+    N_("The image %(image)s could not be made on any host."),
+    N_("No host can take it now. %(things)s."),
+    N_("%(number)s hosts: %(step)s"),
+    N_("1 host: %(step)s"),
+    N_("not connected"),
+    N_("its image could not be made there"),
+    N_("its image is not there yet"),
+    N_("has not said yet how much memory it has left"),
+    N_("short of memory now"),
+    N_("too little memory left"),
+    N_("too little left of the memory set aside for desktops"),
+    N_("too little disk left"),
+    N_("as many desktops as its processors are reckoned to bear"),
     # frazil.server.density: why a host starts nothing now, and how equal memory is merged
     N_(
         "This host is short of memory: %(left)s MiB are left, and nothing is started below %(least)s MiB. "
@@ -100,6 +114,7 @@ SAYINGS: tuple[str, ...] = (
     N_("Equal memory is merged by another program of this host (%(program)s); Frazil leaves it alone."),
     N_("Equal memory is merged as this host's administrator set it; Frazil leaves it alone."),
     # frazil.controller: why a pool makes no more desktops
+    N_("Spares are wanted, but none can be placed. %(step)s"),
     N_("A spare desktop failed; the next one is made in %(seconds)s s."),
     N_("The pool has all of its %(number)s desktops: there is no room for spares."),
     N_(

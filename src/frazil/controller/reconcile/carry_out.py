@@ -39,9 +39,9 @@ def carry_out(ctx: Context, actions: Sequence[Action], presence: PresenceView, t
 
 def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView) -> None:
     match action:
-        case MakeSpare(pool_id, host_id):
+        case MakeSpare(pool_id, host_id, _):
             _make_spare(ctx, tx, pool_id, host_id)
-        case Place(desktop_id, host_id):
+        case Place(desktop_id, host_id, _):
             _place(ctx, tx, desktop_id, host_id)
         case Fail():
             _fail(ctx, tx, action, presence)

@@ -106,6 +106,7 @@ def _host(
         counted=frozenset() if headroom is None else frozenset(headroom.counted),
         fork_costs={} if headroom is None else headrooms.fork_costs(headroom),
         pressure="" if headroom is None else headroom.pressure,
+        busy=load.load1 / max(1, row.capabilities.vcpus) if load is not None else 0.0,
     )
 
 
