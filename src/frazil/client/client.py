@@ -208,6 +208,10 @@ class Client:
     def desktop(self, desktop: str) -> rest.Desktop:
         return self._calls.get(rest.Desktop, f"/desktops/{part(desktop)}")
 
+    def explain(self, desktop: str) -> rest.Explanation:
+        """Why it is on its host, or on none."""
+        return self._calls.get(rest.Explanation, f"/desktops/{part(desktop)}/explanation")
+
     def act(self, desktop: str, act: str) -> rest.Desktop:
         """start, stop, shutdown, pause or retry."""
         return self._calls.parse(rest.Desktop, self._calls.send("POST", f"/desktops/{part(desktop)}/{part(act)}"))

@@ -38,6 +38,7 @@
 ``DELETE /images/{image}``           202 `Operation`; 409 while a pool uses it
 ``GET    /desktops``                 `Page[Desktop]`, filters `pool`, `phase`, `mine`
 ``GET    /desktops/{desktop}``       `Desktop`
+``GET    /desktops/{desktop}/explanation`` `Explanation`: why it is on its host, or why no host takes it
 ``POST   /desktops/{desktop}/{act}`` act: start, restart, stop, shutdown, pause, retry → 202 `Desktop`
 ``DELETE /desktops/{desktop}``       202 `Desktop`
 ``GET    /desktops/{desktop}/screenshot``  image/png; at most `SCREENSHOT_AGE_S` old
@@ -421,6 +422,56 @@ class Desktop(Message):
     created_at: datetime
     started_at: datetime | None
     why: str = Field("", description="Why it is not ready, in words; empty when it is")
+
+
+class HostRefusal(Message):
+    """Hosts (names) that can't take a desktop, all for one reason.
+
+    `text`: how many, and why; `detail`: with figures, where there are any; `remedy`: the way out. `code` is stable.
+    """
+
+    code: str
+    text: str
+    hosts: list[str]
+    detail: str = ""
+    remedy: str
+
+
+class Points(Message):
+    """What a host got points for when it was chosen, and for what, in words."""
+
+    name: Literal["template", "room", "processors", "apart"]
+    points: int
+    most: int
+    text: str
+
+
+class Placement(Message):
+    """How a host was chosen: `able` of `of_hosts` hosts could take the desktop, and it had most of 100 points."""
+
+    at: datetime
+    able: int
+    of_hosts: int
+    points: int
+    parts: list[Points]
+
+
+class Explanation(Message):
+    """Why a desktop is on its host, or on none: `text` says it in a sentence.
+
+    `refusals`: of one that waits, as the controller's last plan found it. `placement`: of one that is placed, as it was
+    when its host was chosen; null where that was not kept.
+    """
+
+    desktop_id: str
+    desktop_name: str
+    phase: Phase
+    phase_text: str
+    text: str
+    host_id: str | None
+    host_name: str | None
+    refusals: list[HostRefusal] = []
+    placement: Placement | None = None
 
 
 class SessionRequest(Request):

@@ -284,6 +284,31 @@ async def test_a_taken_name_and_a_broken_import_are_said_on_the_form(furnished: 
     assert "This is needed." in missing.text
 
 
+async def test_a_desktops_page_says_why_no_host_takes_it_and_why_it_is_on_its_host(furnished: Visitor) -> None:
+    await pool_is(furnished, "office", "ready")
+    placed = (await furnished.get("/api/v1/desktops?pool=office")).json()["items"][0]
+    page = (await furnished.get(f"/console/desktops/{placed['id']}")).text
+    assert "Why on this host?" in page
+    assert "the only one of 1 that could take it then" in page
+    assert "40 of 40 points" in page
+    assert f"frazil desktop explain {placed['name']}" in page
+
+    large = await make_pool(furnished, "too-large", memory_mib=str(1 << 19))
+    await furnished.send(await furnished.get("/"), "/open", pool=large)
+    [waits] = (await furnished.get("/api/v1/desktops?pool=too-large")).json()["items"]
+
+    async def is_refused() -> bool:
+        return bool((await furnished.get(f"/api/v1/desktops/{waits['id']}/explanation")).json()["refusals"])
+
+    await until(is_refused)
+    page = (await furnished.get(f"/console/desktops/{waits['id']}")).text
+    assert "1 host: too little memory left" in page
+    assert "or add memory or a host." in page
+    assert "Why on this host?" not in page
+    path = f"/console/pools/{large}"
+    await furnished.send(await furnished.get(path), f"{path}/delete")
+
+
 async def test_desktops_are_filtered_sorted_and_acted_on(furnished: Visitor) -> None:
     await pool_is(furnished, "office", "ready")
     await pool_is(furnished, "broken-lab", "failed")

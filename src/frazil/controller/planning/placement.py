@@ -168,7 +168,7 @@ class Rooms:
     def _score(self, host: HostFacts, need: Need) -> Score:
         cost = _cost(host, need.fork_kind, need.memory_mib)
         return score(
-            has_template=need.fork_kind is None or need.fork_kind in host.fork_costs,
+            has_template=None if need.fork_kind is None else need.fork_kind in host.fork_costs,
             left_mib=self._left[host.id].memory_mib - cost.memory_mib,
             roomiest_mib=self._roomiest_mib,
             busy=host.busy,

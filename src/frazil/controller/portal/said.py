@@ -97,6 +97,32 @@ SAYINGS: tuple[str, ...] = (
     N_("too little left of the memory set aside for desktops"),
     N_("too little disk left"),
     N_("as many desktops as its processors are reckoned to bear"),
+    # frazil.controller: the way out, by what hosts lack
+    N_("%(needed)s MiB are needed, the roomiest has %(left)s MiB."),
+    N_("See that its server runs and reaches the controller: frazil doctor on the host says more."),
+    N_("The image's page, or frazil image show, says what went wrong; mend that, and retry the image."),
+    N_("Wait until it is: the image's page, or frazil image show, tells how far it has come."),
+    N_("Wait some seconds: a host tells it soon after it connected."),
+    N_("It takes desktops again by itself once it has memory. End sessions there that nobody needs."),
+    N_("End sessions or delete desktops that nobody needs, or add memory or a host."),
+    N_("Raise memory_for_desktops_mib in the host's settings, or end sessions that nobody needs."),
+    N_("Free some disk there: delete images, or desktops that nobody needs."),
+    N_("End sessions that nobody needs, add a host, or raise desktops_per_cpu in the host's settings."),
+    # frazil.controller: why a desktop is on its host
+    N_("It is on the host %(host)s. Why that one was chosen was not kept by the version that placed it."),
+    N_("It was placed on the host %(host)s, the only one of %(hosts)s that could take it then."),
+    N_(
+        "It was placed on the host %(host)s: of %(hosts)s hosts %(able)s could take it then, and this one had the most "
+        "points."
+    ),
+    N_("It boots, so it needs no frozen template."),
+    N_("Its frozen template was there."),
+    N_("Its frozen template was not there yet."),
+    N_("%(mib)s MiB of its memory were left for others."),
+    N_("Its processors were %(number)s percent busy."),
+    N_("No other desktop of its pool was there."),
+    N_("1 other desktop of its pool was there."),
+    N_("%(number)s other desktops of its pool were there."),
     # frazil.server.density: why a host starts nothing now, and how equal memory is merged
     N_(
         "This host is short of memory: %(left)s MiB are left, and nothing is started below %(least)s MiB. "

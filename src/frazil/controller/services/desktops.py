@@ -7,7 +7,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from frazil.controller.identity import Identity, Right
-from frazil.controller.services import finding, journal, paging, release, views
+from frazil.controller.services import explaining, finding, journal, paging, release, views
 from frazil.controller.services.context import Context
 from frazil.controller.services.events import before
 from frazil.controller.services.screenshots import Screenshots
@@ -15,7 +15,7 @@ from frazil.controller.store import desktops, events, sessions
 from frazil.controller.store.rows import DesktopRow, EventRow
 from frazil.model.desktop import Phase, Power, State
 from frazil.model.errors import Conflict, NotFound
-from frazil.wire.rest import Desktop, Event, Page
+from frazil.wire.rest import Desktop, Event, Explanation, Page
 
 Action = Literal["start", "restart", "stop", "shutdown", "pause", "retry", "delete"]
 OWNERS_MAY: frozenset[Action] = frozenset({"start", "retry"})
@@ -97,6 +97,16 @@ class Desktops:
         def work(tx: sa.Connection) -> Desktop:
             row = visible(tx, identity, ref)
             return views.desktop(row, ctx=self._ctx, presence=presence, names=views.Names.read(tx))
+
+        return await self._ctx.store.read(work)
+
+    async def explain(self, identity: Identity, ref: str) -> Explanation:
+        """Why it is on its host, or on none."""
+        identity.require(Right.SEE_DESKTOPS)
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> Explanation:
+            return explaining.explanation(tx, finding.desktop(tx, ref), ctx=self._ctx, presence=presence)
 
         return await self._ctx.store.read(work)
 

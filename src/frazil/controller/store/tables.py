@@ -274,6 +274,18 @@ desktop_seen = sa.Table(
     sa.Column("source", sa.String(64), nullable=False),
 )
 
+placements = sa.Table(
+    "placements",
+    metadata,
+    sa.Column("desktop_id", Id, sa.ForeignKey("desktops.id", ondelete="CASCADE"), primary_key=True),
+    _tenant(),
+    sa.Column("host_id", Id, sa.ForeignKey("hosts.id"), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("able", sa.Integer, nullable=False),
+    sa.Column("of_hosts", sa.Integer, nullable=False),
+    sa.Column("score", sa.JSON, nullable=False),
+)
+
 disks = sa.Table(
     "disks",
     metadata,

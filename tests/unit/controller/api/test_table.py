@@ -69,6 +69,7 @@ CALLS: dict[str, tuple[Any, Answers]] = {
     "GET /operations/{id}": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /desktops": (None, (401, 200, 200, 200, 200, 200, 200, 200)),
     "GET /desktops/{desktop}": (None, (401, 404, 404, 200, 200, 200, 200, 200)),
+    "GET /desktops/{desktop}/explanation": (None, (401, 403, 403, 403, 200, 200, 200, 200)),
     "POST /desktops/{desktop}/start": (None, (401, 404, 404, 202, 202, 202, 403, 202)),
     "POST /desktops/{desktop}/pause": (None, (401, 403, 403, 403, 202, 202, 403, 202)),
     "POST /desktops/{desktop}/stop": (None, (401, 403, 403, 403, 202, 202, 403, 202)),
