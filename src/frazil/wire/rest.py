@@ -31,6 +31,8 @@
 ``PUT    /pools/{pool}/groups/{group}``   204: all in the group may use the pool
 ``DELETE /pools/{pool}/groups/{group}``   204: may no longer
 ``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host`
+``PUT    /hosts/{host}/maintenance`` `Host`: takes no new desktops, and is left by those that nobody uses
+``DELETE /hosts/{host}/maintenance`` `Host`: takes desktops again
 ``GET    /strays``                   `Page[QuarantinedThing]`
 ``GET    /images``, ``POST``         `Page[Image]`; `ImageRequest` → 202 `Operation`
 ``GET    /images/{image}``           `Image`
@@ -347,6 +349,24 @@ class HostRoom(Message):
     text: str
 
 
+class HostMaintenance(Message):
+    """How many desktops are still on a host in maintenance. `in_use`: a session on them is open. `leaving`: nobody's,
+    which are replaced elsewhere and ended. `stopping`, `kept`: a person's own that nobody uses, on their way down and
+    stopped.
+
+    `done`: no desktop runs there any more. `waits_for`: what is waited for, in sentences. `stays`: what will still be
+    there in the end, in words.
+    """
+
+    in_use: int
+    leaving: int
+    stopping: int
+    kept: int
+    done: bool
+    waits_for: list[str] = []
+    stays: str = ""
+
+
 class Host(Message):
     id: str
     name: str
@@ -359,6 +379,7 @@ class Host(Message):
     warning: str = Field("", description="Such as: no usable KVM, everything is emulated")
     templates: list[HostTemplate] = []
     room: list[HostRoom] = []
+    maintenance: HostMaintenance | None = Field(None, description="Null while it takes desktops")
 
 
 class QuarantinedThing(Message):

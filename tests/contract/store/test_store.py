@@ -193,6 +193,20 @@ def test_why_a_desktops_host_was_chosen_is_kept_until_another_is_or_the_desktop_
     assert store.read_now(lambda tx: tx.execute(t.placements.select()).all()) == []
 
 
+def test_a_host_is_in_maintenance_until_that_is_ended_whatever_it_says_of_itself(store: Store) -> None:
+    store.write_now(_fill)
+    assert store.read_now(hosts.in_maintenance) == frozenset()
+    assert store.write_now(lambda tx: hosts.maintain(tx, "h1", maintenance=True))
+    assert not store.write_now(lambda tx: hosts.maintain(tx, "h1", maintenance=True))
+    capabilities = Capabilities(kvm=True, spice=True, vcpus=1, memory_mib=1, qemu="", libvirt="")
+    store.write_now(lambda tx: hosts.hello(tx, id="h1", name="h", version="2", capabilities=capabilities, now=NOW))
+    assert store.read_now(hosts.in_maintenance) == {"h1"}
+    assert [row.maintenance for row in store.read_now(hosts.listed)] == [True]
+    assert store.write_now(lambda tx: hosts.maintain(tx, "h1", maintenance=False))
+    assert not store.write_now(lambda tx: hosts.maintain(tx, "nothing", maintenance=True))
+    assert store.read_now(hosts.in_maintenance) == frozenset()
+
+
 def test_newer_observations_replace_older_ones_only(store: Store) -> None:
     store.write_now(_fill)
     saw = partial(desktops.saw, now=NOW)

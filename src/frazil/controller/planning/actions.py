@@ -52,6 +52,13 @@ class StartAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class ShutDown:
+    """Somebody's own desktop, which nobody uses, is on a host in maintenance: its guest is asked to shut down."""
+
+    desktop_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class WantAbsent:
     """Want a desktop gone. `reason` goes to its history; a `spare` that was given to someone since is kept."""
 
@@ -124,6 +131,7 @@ Action = (
     | Fail
     | Pause
     | StartAgain
+    | ShutDown
     | WantAbsent
     | WarnSession
     | EndSession

@@ -152,6 +152,8 @@ class Rooms:
 
     def _lack(self, host: HostFacts, need: Need) -> Lack | None:
         """What keeps the host from taking the desktop: the first filter that it does not pass."""
+        if host.maintenance:
+            return Lack(host, Why.MAINTENANCE)
         if not host.up or host.silent:
             return Lack(host, Why.NOT_CONNECTED)
         if need.image_id not in host.images_ready:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from frazil.controller.planning import images, lifecycle, session_rules, spares
+from frazil.controller.planning import images, lifecycle, maintenance, session_rules, spares
 from frazil.controller.planning.actions import (
     Action,
     Announce,
@@ -17,6 +17,7 @@ from frazil.controller.planning.actions import (
     Plan,
     RemoveDesktop,
     RemovePool,
+    ShutDown,
     StartAgain,
     WantAbsent,
     WarnSession,
@@ -25,6 +26,8 @@ from frazil.controller.planning.facts import DesktopFacts, Facts, PoolFacts, Ses
 from frazil.controller.planning.placement import Chosen, Need, Rooms
 from frazil.controller.planning.refusals import Refusal
 from frazil.model.desktop import Phase, Power
+
+_LEFT = "Its host is in maintenance, and nobody uses it."
 
 
 def plan(facts: Facts) -> Plan:
@@ -59,7 +62,9 @@ class _Planner:
             if pool.deleting:
                 self._delete_pool(pool.id, [desktop for desktop, _ in mine])
                 continue
-            need = spares.need(pool, mine, now=facts.now)
+            leaving = {desktop.id for desktop, _ in mine if maintenance.leaves(desktop, facts.hosts)}
+            need = spares.need(pool, mine, leaving=leaving, now=facts.now)
+            self._actions.extend(WantAbsent(id, _LEFT, spare=True) for id in need.left)
             self._actions.extend(
                 WantAbsent(id, "It is a spare that the pool no longer needs.", spare=True) for id in need.surplus
             )
@@ -67,7 +72,7 @@ class _Planner:
                 self._dues.append(need.due)
             if need.note:
                 self._notes[pool.id] = need.note
-            self._make(pool, need.make)
+            self._make(pool, need)
         self._actions.extend(images.plan_images(facts))
         self._actions.extend(images.plan_operations(facts))
         due_in_s = max(0.0, (min(self._dues) - facts.now).total_seconds()) if self._dues else None
@@ -87,6 +92,9 @@ class _Planner:
             seconds = lifecycle.start_seconds(desktop, phase)
             again = lifecycle.on_its_way_again(desktop, phase)
             self._actions.append(Announce(desktop.id, desktop.announced, phase, seconds, again))
+        if maintenance.is_shut_down(desktop, phase, self._facts.hosts):
+            self._actions.append(ShutDown(desktop.id))
+            return
         if lifecycle.lost_while_paused(desktop.wanted, desktop.fresh_seen, phase) or lifecycle.stopped_to_restart(
             desktop.wanted, phase, restart=desktop.restart
         ):
@@ -141,15 +149,18 @@ class _Planner:
         if due is not None:
             self._dues.append(due)
 
-    def _make(self, pool: PoolFacts, count: int) -> None:
+    def _make(self, pool: PoolFacts, wanted: spares.Need) -> None:
         """Make so many spares as have a place now: a spare that waits for a host would only fail."""
         need = Need(pool_id=pool.id, image_id=pool.image_id, memory_mib=pool.memory_mib, fork_kind=pool.fork_kind)
-        for _ in range(count):
+        for instead in (*[None] * wanted.make, *wanted.instead):
             choice = self._rooms.choose(need)
             if choice.chosen is None:
                 self._notes[pool.id] = f"Spares are wanted, but none can be placed. {choice.reason}"
                 return
-            self._actions.append(MakeSpare(pool.id, choice.chosen.host_id, choice.chosen))
+            if instead is None:
+                self._actions.append(MakeSpare(pool.id, choice.chosen.host_id, choice.chosen))
+            else:
+                self._actions.append(WantAbsent(instead, _LEFT, spare=True))
 
     def _delete_pool(self, pool_id: str, desktops: list[DesktopFacts]) -> None:
         if not desktops:

@@ -16,6 +16,7 @@ class Why(Enum):
     They are in the order in which they are looked at: the first that holds is the one that is told.
     """
 
+    MAINTENANCE = "in maintenance"
     NOT_CONNECTED = "not connected"
     IMAGE_FAILED = "its image could not be made there"
     NO_IMAGE = "its image is not there yet"
@@ -28,6 +29,7 @@ class Why(Enum):
 
 
 _WAY_OUT: dict[Why, str] = {
+    Why.MAINTENANCE: "End maintenance on the host's page, or with frazil host maintenance HOST off.",
     Why.NOT_CONNECTED: "See that its server runs and reaches the controller: frazil doctor on the host says more.",
     Why.IMAGE_FAILED: "The image's page, or frazil image show, says what went wrong; mend that, and retry the image.",
     Why.NO_IMAGE: "Wait until it is: the image's page, or frazil image show, tells how far it has come.",
@@ -95,6 +97,8 @@ def in_words(why: Why, hosts: int) -> str:
 def _of_all(refusal: Refusal, image_name: str) -> str:
     """A reason that is every host's."""
     match refusal.why:
+        case Why.MAINTENANCE:
+            return "Every host is in maintenance."
         case Why.NOT_CONNECTED:
             return "No host is connected now; its server may be starting or stopped."
         case Why.IMAGE_FAILED:

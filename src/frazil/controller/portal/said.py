@@ -88,6 +88,8 @@ SAYINGS: tuple[str, ...] = (
     N_("No host can take it now. %(things)s."),
     N_("%(number)s hosts: %(step)s"),
     N_("1 host: %(step)s"),
+    N_("Every host is in maintenance."),
+    N_("in maintenance"),
     N_("not connected"),
     N_("its image could not be made there"),
     N_("its image is not there yet"),
@@ -99,6 +101,7 @@ SAYINGS: tuple[str, ...] = (
     N_("as many desktops as its processors are reckoned to bear"),
     # frazil.controller: the way out, by what hosts lack
     N_("%(needed)s MiB are needed, the roomiest has %(left)s MiB."),
+    N_("End maintenance on the host's page, or with frazil host maintenance HOST off."),
     N_("See that its server runs and reaches the controller: frazil doctor on the host says more."),
     N_("The image's page, or frazil image show, says what went wrong; mend that, and retry the image."),
     N_("Wait until it is: the image's page, or frazil image show, tells how far it has come."),
@@ -108,6 +111,24 @@ SAYINGS: tuple[str, ...] = (
     N_("Raise memory_for_desktops_mib in the host's settings, or end sessions that nobody needs."),
     N_("Free some disk there: delete images, or desktops that nobody needs."),
     N_("End sessions that nobody needs, add a host, or raise desktops_per_cpu in the host's settings."),
+    # frazil.controller: what is still on a host in maintenance
+    N_("1 desktop is in use and stays until its session ends."),
+    N_("%(number)s desktops are in use and stay until their sessions end."),
+    N_("1 desktop that nobody uses goes once another is ready elsewhere."),
+    N_("%(number)s desktops that nobody uses go once others are ready elsewhere."),
+    N_("1 person's own desktop that nobody uses is being shut down."),
+    N_("%(number)s persons' own desktops that nobody uses are being shut down."),
+    N_("The pool %(pool)s can't replace its own now. %(step)s"),
+    N_("The host is not answering, so it is not known what still runs there."),
+    N_("1 person's own desktop stays on its disk: it can't move, and is not started until maintenance ends."),
+    N_(
+        "%(number)s persons' own desktops stay on its disk: they can't move, and are not started until maintenance "
+        "ends."
+    ),
+    N_("It is stopped, and its host is in maintenance: it is not started until that ends."),
+    N_("It is asked to shut down, since its host is in maintenance and nobody uses it."),
+    N_("The host %(name)s is in maintenance: no new desktops go there."),
+    N_("Maintenance of the host %(name)s ended: it takes desktops again."),
     # frazil.controller: why a desktop is on its host
     N_("It is on the host %(host)s. Why that one was chosen was not kept by the version that placed it."),
     N_("It was placed on the host %(host)s, the only one of %(hosts)s that could take it then."),

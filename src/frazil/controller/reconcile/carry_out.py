@@ -18,6 +18,7 @@ from frazil.controller.planning import (
     RemoveDesktop,
     RemoveImage,
     RemovePool,
+    ShutDown,
     StartAgain,
     WantAbsent,
     WarnSession,
@@ -50,6 +51,8 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
             _pause(ctx, tx, desktop_id)
         case StartAgain(desktop_id):
             _start_again(ctx, tx, desktop_id, presence)
+        case ShutDown(desktop_id):
+            _shut_down(ctx, tx, desktop_id)
         case WantAbsent():
             _want_absent(ctx, tx, action)
         case WarnSession(session_id):
@@ -111,6 +114,17 @@ def _start_again(ctx: Context, tx: sa.Connection, desktop_id: str, presence: Pre
     if not lost and not stopped_to_restart(row.wanted, phase, restart=row.restart):
         return  # it was wanted otherwise, or seen, since the plan was made
     desktops.want(tx, desktop_id, power=Power.RUNNING, graceful=False, now=ctx.clock.now())
+
+
+def _shut_down(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:
+    row = desktops.find(tx, desktop_id)
+    if row is None or row.assigned_user_id is None or row.power not in (Power.RUNNING, Power.PAUSED):
+        return
+    if row.host_id not in hosts.in_maintenance(tx) or sessions.open_ones(tx, desktop_id=desktop_id):
+        return  # its person came, or maintenance ended, since the plan was made
+    desktops.want(tx, desktop_id, power=Power.STOPPED, graceful=True, now=ctx.clock.now())
+    text = "It is asked to shut down, since its host is in maintenance and nobody uses it."
+    journal.note(ctx, tx, "desktop.shutdown", text, desktop_id=desktop_id)
 
 
 def _want_absent(ctx: Context, tx: sa.Connection, action: WantAbsent) -> None:

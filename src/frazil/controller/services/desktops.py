@@ -7,7 +7,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from frazil.controller.identity import Identity, Right
-from frazil.controller.services import explaining, finding, journal, paging, release, views
+from frazil.controller.services import explaining, finding, journal, maintaining, paging, release, views
 from frazil.controller.services.context import Context
 from frazil.controller.services.events import before
 from frazil.controller.services.screenshots import Screenshots
@@ -144,6 +144,8 @@ class Desktops:
             return
         if row.power is Power.ABSENT:
             raise Conflict(f"The desktop {row.name} is being deleted, so it can't be told to {action}.")
+        if action in ("start", "restart", "retry"):
+            maintaining.refuse_to_start(tx, row)
         if action == "retry":
             if row.failure is None:
                 raise Conflict(f"The desktop {row.name} has not failed, so there is nothing to try again.")

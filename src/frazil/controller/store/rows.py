@@ -43,6 +43,8 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRow:
+    """`maintenance`: it is to take no new desktops, and to be left by those that nobody uses."""
+
     id: str
     name: str
     version: str
@@ -51,6 +53,7 @@ class HostRow:
     last_seen_at: datetime | None
     desired_generation: int
     announced: str
+    maintenance: bool
     created_at: datetime
 
 

@@ -60,6 +60,8 @@ CALLS: dict[str, tuple[Any, Answers]] = {
     "DELETE /pools/{pool}/groups/{group}": (None, (401, 403, 403, 403, 403, 204, 403, 204)),
     "GET /hosts": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /hosts/{host}": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
+    "PUT /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
+    "DELETE /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
     "GET /strays": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /images": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "POST /images": ({"name": "new", "recipe": "debian-icewm"}, (401, 403, 403, 403, 403, 202, 403, 202)),

@@ -58,6 +58,7 @@ from frazil.wire.rest import (
     Group,
     GroupMember,
     Host,
+    HostMaintenance,
     HostRefusal,
     HostRoom,
     Image,
@@ -208,6 +209,14 @@ def host(n: int = 60, *, up: bool = True) -> Host:
         desktops=11,
         warning="" if up else "No usable KVM: every desktop is emulated, which is slow.",
     )
+
+
+def maintained(*waits_for: str, stays: str = "") -> Host:
+    """A host in maintenance."""
+    left = HostMaintenance(
+        in_use=1, leaving=2, stopping=0, kept=1, done=not waits_for, waits_for=list(waits_for), stays=stays
+    )
+    return host().model_copy(update={"maintenance": left})
 
 
 def room_on(n: int, bound: Bound, pool_n: int = 40, name: str = "office") -> HostRoom:
@@ -371,6 +380,14 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
             for bound in get_args(Bound)
         ),
         ("console/hosts", HostsView(hosts=[measured_host(room_on(43, "memory"), room_on(2, "disk", 41))], strays=[])),
+        *(
+            ("console/host", HostView(host=one, desktops=[], strays=[]))
+            for one in (
+                maintained("1 desktop is in use and stays until its session ends."),
+                maintained(stays="One stays."),
+            )
+        ),
+        ("console/hosts", HostsView(hosts=[maintained()], strays=[])),
         ("console/host", HostView(host=host(61, up=False), desktops=every_phase, strays=[stray])),
         (
             "console/images",

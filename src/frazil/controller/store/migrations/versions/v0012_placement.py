@@ -1,4 +1,4 @@
-"""Why a desktop's host was chosen is kept."""
+"""Why a desktop's host was chosen is kept, and a host may be in maintenance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name="fk_placements_host_id"),
         sa.PrimaryKeyConstraint("desktop_id", name="pk_placements"),
     )
+    op.add_column("hosts", sa.Column("maintenance", sa.Boolean(), server_default=sa.false(), nullable=False))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("hosts", schema=None) as batch_op:
+        batch_op.drop_column("maintenance")
     op.drop_table("placements")
