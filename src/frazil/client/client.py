@@ -134,7 +134,12 @@ class Client:
         return list(self._calls.items(rest.Host, "/hosts"))
 
     def host(self, ref: str) -> rest.Host:
-        return self._calls.get(rest.Host, f"/hosts/{ref}")
+        return self._calls.get(rest.Host, f"/hosts/{part(ref)}")
+
+    def maintain(self, host: str, *, maintenance: bool) -> rest.Host:
+        """Put a host into maintenance, or end it."""
+        method = "PUT" if maintenance else "DELETE"
+        return self._calls.parse(rest.Host, self._calls.send(method, f"/hosts/{part(host)}/maintenance"))
 
     def strays(self) -> list[rest.QuarantinedThing]:
         return list(self._calls.items(rest.QuarantinedThing, "/strays"))
@@ -207,6 +212,10 @@ class Client:
 
     def desktop(self, desktop: str) -> rest.Desktop:
         return self._calls.get(rest.Desktop, f"/desktops/{part(desktop)}")
+
+    def explain(self, desktop: str) -> rest.Explanation:
+        """Why it is on its host, or on none."""
+        return self._calls.get(rest.Explanation, f"/desktops/{part(desktop)}/explanation")
 
     def act(self, desktop: str, act: str) -> rest.Desktop:
         """start, stop, shutdown, pause or retry."""

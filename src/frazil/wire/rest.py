@@ -31,6 +31,8 @@
 ``PUT    /pools/{pool}/groups/{group}``   204: all in the group may use the pool
 ``DELETE /pools/{pool}/groups/{group}``   204: may no longer
 ``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host`
+``PUT    /hosts/{host}/maintenance`` `Host`: takes no new desktops, and is left by those that nobody uses
+``DELETE /hosts/{host}/maintenance`` `Host`: takes desktops again
 ``GET    /strays``                   `Page[QuarantinedThing]`
 ``GET    /images``, ``POST``         `Page[Image]`; `ImageRequest` → 202 `Operation`
 ``GET    /images/{image}``           `Image`
@@ -38,6 +40,7 @@
 ``DELETE /images/{image}``           202 `Operation`; 409 while a pool uses it
 ``GET    /desktops``                 `Page[Desktop]`, filters `pool`, `phase`, `mine`
 ``GET    /desktops/{desktop}``       `Desktop`
+``GET    /desktops/{desktop}/explanation`` `Explanation`: why it is on its host, or why no host takes it
 ``POST   /desktops/{desktop}/{act}`` act: start, restart, stop, shutdown, pause, retry → 202 `Desktop`
 ``DELETE /desktops/{desktop}``       202 `Desktop`
 ``GET    /desktops/{desktop}/screenshot``  image/png; at most `SCREENSHOT_AGE_S` old
@@ -346,6 +349,24 @@ class HostRoom(Message):
     text: str
 
 
+class HostMaintenance(Message):
+    """How many desktops are still on a host in maintenance. `in_use`: a session on them is open. `leaving`: nobody's,
+    which are replaced elsewhere and ended. `stopping`, `kept`: a person's own that nobody uses, on their way down and
+    stopped.
+
+    `done`: no desktop runs there any more. `waits_for`: what is waited for, in sentences. `stays`: what will still be
+    there in the end, in words.
+    """
+
+    in_use: int
+    leaving: int
+    stopping: int
+    kept: int
+    done: bool
+    waits_for: list[str] = []
+    stays: str = ""
+
+
 class Host(Message):
     id: str
     name: str
@@ -358,6 +379,7 @@ class Host(Message):
     warning: str = Field("", description="Such as: no usable KVM, everything is emulated")
     templates: list[HostTemplate] = []
     room: list[HostRoom] = []
+    maintenance: HostMaintenance | None = Field(None, description="Null while it takes desktops")
 
 
 class QuarantinedThing(Message):
@@ -421,6 +443,56 @@ class Desktop(Message):
     created_at: datetime
     started_at: datetime | None
     why: str = Field("", description="Why it is not ready, in words; empty when it is")
+
+
+class HostRefusal(Message):
+    """Hosts (names) that can't take a desktop, all for one reason.
+
+    `text`: how many, and why; `detail`: with figures, where there are any; `remedy`: the way out. `code` is stable.
+    """
+
+    code: str
+    text: str
+    hosts: list[str]
+    detail: str = ""
+    remedy: str
+
+
+class Points(Message):
+    """What a host got points for when it was chosen, and for what, in words."""
+
+    name: Literal["template", "room", "processors", "apart"]
+    points: int
+    most: int
+    text: str
+
+
+class Placement(Message):
+    """How a host was chosen: `able` of `of_hosts` hosts could take the desktop, and it had most of 100 points."""
+
+    at: datetime
+    able: int
+    of_hosts: int
+    points: int
+    parts: list[Points]
+
+
+class Explanation(Message):
+    """Why a desktop is on its host, or on none: `text` says it in a sentence.
+
+    `refusals`: of one that waits, as the controller's last plan found it. `placement`: of one that is placed, as it was
+    when its host was chosen; null where that was not kept.
+    """
+
+    desktop_id: str
+    desktop_name: str
+    phase: Phase
+    phase_text: str
+    text: str
+    host_id: str | None
+    host_name: str | None
+    refusals: list[HostRefusal] = []
+    placement: Placement | None = None
 
 
 class SessionRequest(Request):

@@ -13,6 +13,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
 
+from frazil.controller.planning.placement import Chosen
+from frazil.controller.planning.scores import score
 from frazil.controller.store import (
     Store,
     desktops,
@@ -27,12 +29,22 @@ from frazil.controller.store import (
     migrate,
     operations,
     people,
+    placements,
     policies,
     pools,
     sessions,
 )
 from frazil.controller.store import tables as t
-from frazil.controller.store.rows import DesktopRow, GroupRow, ImageRow, ImageSeenRow, PoolRow, SeenRow, SessionRow
+from frazil.controller.store.rows import (
+    DesktopRow,
+    GroupRow,
+    ImageRow,
+    ImageSeenRow,
+    PlacementRow,
+    PoolRow,
+    SeenRow,
+    SessionRow,
+)
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, State
 from frazil.model.errors import InvalidInput
 from frazil.model.policy import ClipboardType, Policy
@@ -161,6 +173,38 @@ def test_a_desktop_is_given_once_and_placed_once(store: Store) -> None:
     assert store.write_now(lambda tx: desktops.place(tx, "d1", host_id="h1"))
     assert not store.write_now(lambda tx: desktops.place(tx, "d1", host_id="h1"))
     assert _row(store).epoch == Epoch(1, 1)
+
+
+def test_why_a_desktops_host_was_chosen_is_kept_until_another_is_or_the_desktop_goes(store: Store) -> None:
+    store.write_now(_fill)
+    assert store.read_now(lambda tx: placements.find(tx, "d1")) is None
+    first, second = (
+        Chosen("h1", score(has_template=has, left_mib=900, roomiest_mib=1000, busy=0.1, together=2), able=3, of_hosts=5)
+        for has in (None, True)
+    )
+    store.write_now(lambda tx: placements.keep(tx, "d1", first, now=NOW))
+    found = store.read_now(lambda tx: placements.find(tx, "d1"))
+    assert found == PlacementRow("h1", NOW, 3, 5, first.score)
+    later = NOW + timedelta(seconds=1)
+    store.write_now(lambda tx: placements.keep(tx, "d1", second, now=later))
+    assert store.read_now(lambda tx: placements.find(tx, "d1")) == PlacementRow("h1", later, 3, 5, second.score)
+    store.write_now(lambda tx: desktops.want_absent(tx, "d1", now=NOW))
+    assert store.write_now(lambda tx: desktops.delete(tx, "d1"))
+    assert store.read_now(lambda tx: tx.execute(t.placements.select()).all()) == []
+
+
+def test_a_host_is_in_maintenance_until_that_is_ended_whatever_it_says_of_itself(store: Store) -> None:
+    store.write_now(_fill)
+    assert store.read_now(hosts.in_maintenance) == frozenset()
+    assert store.write_now(lambda tx: hosts.maintain(tx, "h1", maintenance=True))
+    assert not store.write_now(lambda tx: hosts.maintain(tx, "h1", maintenance=True))
+    capabilities = Capabilities(kvm=True, spice=True, vcpus=1, memory_mib=1, qemu="", libvirt="")
+    store.write_now(lambda tx: hosts.hello(tx, id="h1", name="h", version="2", capabilities=capabilities, now=NOW))
+    assert store.read_now(hosts.in_maintenance) == {"h1"}
+    assert [row.maintenance for row in store.read_now(hosts.listed)] == [True]
+    assert store.write_now(lambda tx: hosts.maintain(tx, "h1", maintenance=False))
+    assert not store.write_now(lambda tx: hosts.maintain(tx, "nothing", maintenance=True))
+    assert store.read_now(hosts.in_maintenance) == frozenset()
 
 
 def test_newer_observations_replace_older_ones_only(store: Store) -> None:

@@ -141,9 +141,17 @@ class Controller:
 class Host:
     """A server whose hypervisor is a dictionary: what it makes, it remembers, as real domains outlive processes."""
 
-    def __init__(self, controller: Controller, *, host_id: str = HOST, installation_id: str = INSTALLATION) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        *,
+        host_id: str = HOST,
+        installation_id: str = INSTALLATION,
+        name: str = "here",
+    ) -> None:
         self.controller = controller
         self.host_id = host_id
+        self.name = name
         self.installation_id = installation_id
         self.load = HostLoad(memory_available_mib=64_000, disk_free_mib=100_000, load1=0.0)
         self.domains: dict[str, tuple[int, int, int]] = {}
@@ -184,7 +192,7 @@ class Host:
         hello = Hello(
             installation_id=self.installation_id,
             host_id=self.host_id,
-            host_name="here",
+            host_name=self.name,
             version="0.1.0",
             capabilities=capabilities,
         )

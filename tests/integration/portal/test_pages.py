@@ -284,6 +284,50 @@ async def test_a_taken_name_and_a_broken_import_are_said_on_the_form(furnished: 
     assert "This is needed." in missing.text
 
 
+async def test_a_desktops_page_says_why_no_host_takes_it_and_why_it_is_on_its_host(furnished: Visitor) -> None:
+    await pool_is(furnished, "office", "ready")
+    placed = (await furnished.get("/api/v1/desktops?pool=office")).json()["items"][0]
+    page = (await furnished.get(f"/console/desktops/{placed['id']}")).text
+    assert "Why on this host?" in page
+    assert "the only one of 1 that could take it then" in page
+    assert "40 of 40 points" in page
+    assert f"frazil desktop explain {placed['name']}" in page
+
+    large = await make_pool(furnished, "too-large", memory_mib=str(1 << 19))
+    await furnished.send(await furnished.get("/"), "/open", pool=large)
+    [waits] = (await furnished.get("/api/v1/desktops?pool=too-large")).json()["items"]
+
+    async def is_refused() -> bool:
+        return bool((await furnished.get(f"/api/v1/desktops/{waits['id']}/explanation")).json()["refusals"])
+
+    await until(is_refused)
+    page = (await furnished.get(f"/console/desktops/{waits['id']}")).text
+    assert "1 host: too little memory left" in page
+    assert "or add memory or a host." in page
+    assert "Why on this host?" not in page
+    path = f"/console/pools/{large}"
+    await furnished.send(await furnished.get(path), f"{path}/delete")
+
+
+async def test_a_host_is_put_into_maintenance_and_out_of_it_by_a_button(furnished: Visitor) -> None:
+    [host] = (await furnished.get("/api/v1/hosts")).json()["items"]
+    path = f"/console/hosts/{host['id']}"
+    page = await furnished.get(path)
+    assert "frazil host maintenance host-a on" in page.text
+    done = await furnished.send(page, f"{path}/maintain")
+    try:
+        assert "The host takes no new desktops." in done.text
+        assert "This host is in maintenance" in done.text
+        assert "frazil host maintenance host-a off" in done.text
+        assert "In maintenance" in (await furnished.get("/console/hosts")).text
+        assert "host-a is in maintenance." in (await furnished.get("/console")).text
+        assert "host.maintenance" in [e["kind"] for e in (await furnished.get("/api/v1/events")).json()["items"]]
+    finally:
+        ended = await furnished.send(done, f"{path}/take-desktops")
+    assert "the host takes desktops again" in ended.text
+    assert "This host is in maintenance" not in ended.text
+
+
 async def test_desktops_are_filtered_sorted_and_acted_on(furnished: Visitor) -> None:
     await pool_is(furnished, "office", "ready")
     await pool_is(furnished, "broken-lab", "failed")

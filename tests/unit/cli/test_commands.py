@@ -55,10 +55,11 @@ def _frazil(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_all_that_was_promised_is_there() -> None:
     promised = """up, down, doctor, login, setup-link, grant, revoke, image build, image import, image list,
         image delete, pool create, pool list, pool show, pool delete, desktop list, desktop show, desktop start,
-        desktop stop,
+        desktop explain, desktop stop,
         desktop shutdown, desktop pause, desktop retry, desktop delete, desktop screenshot, user add,
         user import, user list, user passwd, group add, group list, group show, group join, group leave,
-        group delete, host list, spice info, spice screenshot, spice type, spice press, spice click, spice watch,
+        group delete, host list, host show, host maintenance,
+        spice info, spice screenshot, spice type, spice press, spice click, spice watch,
         events"""
     assert {tuple(words.split()) for words in promised.split(",")} <= set(reference.commands())
 

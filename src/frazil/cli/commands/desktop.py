@@ -14,12 +14,13 @@ from frazil.cli.options import Json, Timeout, Wait, group
 from frazil.model.desktop import Phase
 from frazil.model.errors import InvalidInput
 from frazil.runtime import SystemClock
-from frazil.wire.rest import Desktop, Event
+from frazil.wire.rest import Desktop, Event, Explanation
 
 app = group("Desktops: see them, start and stop them.")
 
 DesktopName = Annotated[str, typer.Argument(metavar="DESKTOP", help="Its name or id.")]
 EVENTS_SHOWN = 15
+NAMES_SHOWN = 8
 
 
 @app.command("list")
@@ -69,6 +70,19 @@ def show(desktop: DesktopName, as_json: Json = False) -> None:
         found = client.desktop(desktop)
         events = [] if as_json else client.desktop_events(desktop)
     output.answer(found, as_json=as_json, people=lambda: _show(found, events))
+
+
+@app.command()
+def explain(desktop: DesktopName, as_json: Json = False) -> None:
+    """Why a desktop is on its host; of one that waits, why no host takes it, and the way out.
+
+    \b
+    Examples:
+      frazil desktop explain office-1
+    """
+    with connect() as client:
+        found = client.explain(desktop)
+    output.answer(found, as_json=as_json, people=lambda: _explain(found))
 
 
 @app.command()
@@ -210,6 +224,26 @@ def _act(desktop: str, act: str, wanted: frozenset[Phase], *, wait: bool, timeou
             assert waited is not None, "only what is deleted goes away"
             found = waited
     output.answer(found, as_json=as_json, people=lambda: output.say(f"{found.name} is {found.phase_text}."))
+
+
+def _explain(found: Explanation) -> None:
+    pairs = [("Name", found.desktop_name), ("State", found.phase_text), ("Why", found.text)]
+    placement = found.placement
+    if placement is not None:
+        pairs += [("Chosen", output.when(placement.at)), ("Points", f"{placement.points} of 100")]
+    output.pairs(pairs)
+    if placement is not None:
+        rows = [(f"{part.points} of {part.most}", part.text) for part in placement.parts]
+        output.table(("POINTS", "WHY"), rows, empty="")
+    if found.refusals:
+        refused = [(one.text, f"{one.detail} {one.remedy}".strip(), _some(one.hosts)) for one in found.refusals]
+        output.table(("WHY NOT", "WAY OUT", "HOSTS"), refused, empty="")
+
+
+def _some(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _show(desktop: Desktop, events: list[Event]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -12,6 +13,13 @@ from frazil.cli.options import Json, group
 from frazil.wire.rest import Host
 
 app = group("Hosts: the machines that run desktops.")
+
+HostName = Annotated[str, typer.Argument(metavar="HOST", help="The host's name or id.")]
+
+
+class Switch(Enum):
+    ON = "on"
+    OFF = "off"
 
 
 @app.command("list")
@@ -28,7 +36,7 @@ def list_(as_json: Json = False) -> None:
     rows = [
         (
             host.name,
-            host.state,
+            f"{host.state}, in maintenance" if host.maintenance else host.state,
             str(host.desktops),
             f"{host.load.memory_available_mib} MiB" if host.load else "–",
             f"{host.load.disk_free_mib // 1024} GiB" if host.load else "–",
@@ -49,7 +57,7 @@ def list_(as_json: Json = False) -> None:
 
 
 @app.command()
-def show(host: Annotated[str, typer.Argument(help="The host's name or id.")], as_json: Json = False) -> None:
+def show(host: HostName, as_json: Json = False) -> None:
     """One host: how many more desktops fit on it, and what bounds that.
 
     \b
@@ -61,13 +69,54 @@ def show(host: Annotated[str, typer.Argument(help="The host's name or id.")], as
     output.answer(found, as_json=as_json, people=lambda: _show(found))
 
 
+@app.command()
+def maintenance(
+    host: HostName,
+    state: Annotated[Switch, typer.Argument(metavar="on|off", help="Begin it, or end it.")],
+    as_json: Json = False,
+) -> None:
+    """Let a host take no new desktops, so that it can be switched off; "off" ends that at any time.
+
+    Spares there are replaced on other hosts, then ended. Desktops in use stay until their sessions end. A person's own
+    desktop can't move: it is shut down once nobody uses it, and not started until maintenance ends. "frazil host show"
+    tells what is still there.
+
+    \b
+    Examples:
+      frazil host maintenance host-a on
+      frazil host maintenance host-a off
+    """
+    with connect() as client:
+        found = client.maintain(host, maintenance=state is Switch.ON)
+    output.answer(found, as_json=as_json, people=lambda: _say_maintenance(found))
+
+
+def _say_maintenance(host: Host) -> None:
+    if host.maintenance is None:
+        output.say(f"{host.name} takes desktops.")
+        return
+    output.say(f"{host.name} is in maintenance: it takes no new desktops.")
+    for line in _maintenance(host):
+        output.say(line)
+
+
+def _maintenance(host: Host) -> list[str]:
+    """What is waited for, and what stays."""
+    left = host.maintenance
+    if left is None:
+        return []
+    done = ["No desktop runs there any more: it can be switched off."] if left.done else []
+    return [*done, *left.waits_for, *([left.stays] if left.stays else [])]
+
+
 def _show(host: Host) -> None:
     load = host.load
     headroom = load.headroom if load is not None else None
     pairs = [
         ("Name", host.name),
         ("Id", host.id),
-        ("State", host.state),
+        ("State", f"{host.state}, in maintenance" if host.maintenance else host.state),
+        *(("Maintenance", line) for line in _maintenance(host)),
         ("Warning", host.warning),
         ("Desktops", str(host.desktops)),
         ("Memory free", f"{load.memory_available_mib} MiB" if load is not None else ""),

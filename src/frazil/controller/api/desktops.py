@@ -13,7 +13,7 @@ from frazil.controller.api.params import Cursor, Limit
 from frazil.controller.identity import Right
 from frazil.controller.services.desktops import OWNERS_MAY, RIGHT_TO, Action
 from frazil.model.desktop import Phase
-from frazil.wire.rest import SCREENSHOT_AGE_S, Desktop, Event, Page
+from frazil.wire.rest import SCREENSHOT_AGE_S, Desktop, Event, Explanation, Page
 
 __all__ = ["ENDPOINTS"]
 
@@ -41,6 +41,10 @@ async def list_desktops(
 
 async def show_desktop(desktop: str, caller: Caller, services: Svc) -> Desktop:
     return await services.desktops.show(caller, desktop)
+
+
+async def explain_desktop(desktop: str, caller: Caller, services: Svc) -> Explanation:
+    return await services.desktops.explain(caller, desktop)
 
 
 async def delete_desktop(desktop: str, caller: Caller, services: Svc) -> Desktop:
@@ -83,6 +87,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=show_desktop,
         response=Desktop,
         summary="Show a desktop",
+    ),
+    Endpoint(
+        method="GET",
+        path="/desktops/{desktop}/explanation",
+        permission=Right.SEE_DESKTOPS,
+        handler=explain_desktop,
+        response=Explanation,
+        summary="Say why a desktop is on its host, or why no host takes it",
     ),
     *(
         Endpoint(

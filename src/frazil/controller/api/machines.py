@@ -19,6 +19,14 @@ async def show_host(host: str, caller: Caller, services: Svc) -> Host:
     return await services.hosts.show(caller, host)
 
 
+async def begin_maintenance(host: str, caller: Caller, services: Svc) -> Host:
+    return await services.hosts.maintain(caller, host, maintenance=True)
+
+
+async def end_maintenance(host: str, caller: Caller, services: Svc) -> Host:
+    return await services.hosts.maintain(caller, host, maintenance=False)
+
+
 async def list_strays(caller: Caller, services: Svc) -> Page[QuarantinedThing]:
     return await services.hosts.strays(caller)
 
@@ -63,6 +71,22 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=show_host,
         response=Host,
         summary="Show a host",
+    ),
+    Endpoint(
+        method="PUT",
+        path="/hosts/{host}/maintenance",
+        permission=Right.CHANGE_HOSTS,
+        handler=begin_maintenance,
+        response=Host,
+        summary="Put a host into maintenance: it takes no new desktops",
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/hosts/{host}/maintenance",
+        permission=Right.CHANGE_HOSTS,
+        handler=end_maintenance,
+        response=Host,
+        summary="End a host's maintenance",
     ),
     Endpoint(
         method="GET",

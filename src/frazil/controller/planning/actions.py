@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from frazil.controller.planning.placement import Chosen
+from frazil.controller.planning.refusals import Refusal
 from frazil.model.desktop import Failure, Phase
 
 
 @dataclass(frozen=True, slots=True)
 class MakeSpare:
-    """One more unassigned desktop of the pool, on this host."""
+    """One more unassigned desktop of the pool, on this host. `chosen` says why on this one."""
 
     pool_id: str
     host_id: str
+    chosen: Chosen | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Put a desktop on a host, under a new epoch."""
+    """Put a desktop on a host, under a new epoch. `chosen` says why on this one."""
 
     desktop_id: str
     host_id: str
+    chosen: Chosen | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,13 @@ class Pause:
 class StartAgain:
     """A desktop that is wanted paused is not there any more, as after its host's reboot, or it was stopped in order to
     restart: it is wanted running."""
+
+    desktop_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShutDown:
+    """Somebody's own desktop, which nobody uses, is on a host in maintenance: its guest is asked to shut down."""
 
     desktop_id: str
 
@@ -120,6 +131,7 @@ Action = (
     | Fail
     | Pause
     | StartAgain
+    | ShutDown
     | WantAbsent
     | WarnSession
     | EndSession
@@ -135,11 +147,13 @@ Action = (
 class Plan:
     """The actions, in the order in which to do them, and the words for what is *not* done.
 
-    waiting: why a desktop is placed nowhere, by desktop. notes: why a pool makes no more desktops, by pool.
+    waiting: why a desktop is placed nowhere, by desktop; refusals: the same, by hosts.
+    notes: why a pool makes no more desktops, by pool.
     due_in_s: when to look again even if nothing changes; None when nothing is on its way.
     """
 
     actions: tuple[Action, ...]
     waiting: dict[str, str] = field(default_factory=dict)
+    refusals: dict[str, tuple[Refusal, ...]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     due_in_s: float | None = None

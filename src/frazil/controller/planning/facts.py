@@ -13,12 +13,14 @@ from frazil.model.room import Cost, Room
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """`up` takes new desktops; `silent` means that what is on it is unknown.
+    """`up` is connected; `silent` means that what is on it is unknown.
 
     memory_available_mib: as the host last said; None when it has not said yet.
     images_ready: ids of the images that it can start desktops from.
     room: what it has left for desktops after all that are in `counted`; None when it has not reckoned that.
     fork_costs: what it reckons one more fork to cost, by kind (`fork_kind`). pressure: why it starts nothing now.
+    maintenance: it takes no new desktops, and is left by those that nobody uses.
+    busy: how much of its processors is; 1 is all of them, and more wait beyond that.
     """
 
     id: str
@@ -31,6 +33,8 @@ class HostFacts:
     counted: frozenset[str] = frozenset()
     fork_costs: Mapping[str, Cost] = field(default_factory=dict)
     pressure: str = ""
+    busy: float = 0.0
+    maintenance: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ class DesktopFacts:
     """`announced`: the phase last written to its history; `measured_attempt`: the last whose start was timed.
 
     started_at: when its host last started it. restart: it is to run again once it is stopped.
-    idle_since: since when nobody looks at it; None while someone does.
+    idle_since: since when nobody looks at it; None while someone does. in_use: somebody's session on it is open.
     """
 
     id: str
@@ -78,6 +82,7 @@ class DesktopFacts:
     restart: bool = False
     idle_since: datetime | None = None
     fork_kind: str | None = None
+    in_use: bool = False
 
     def phase(self, hosts: dict[str, HostFacts]) -> Phase:
         return phase(self.wanted, self.seen, host_silent=self.host_silent(hosts))

@@ -1,4 +1,4 @@
-"""Which host a desktop goes to.
+"""Which host a desktop goes to: filters say which hosts can take it, scores which of them does.
 
 A host says what it has left for desktops and what one more fork of each kind costs, as it measured; a desktop that
 boots is reckoned at all of its memory. What a host has not taken into account yet is promised here, so that no room
@@ -7,105 +7,182 @@ is given twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
-from frazil.controller.planning.facts import DesktopFacts, HostFacts
+from frazil.controller.planning.facts import DesktopFacts, HostFacts, ImageFacts
+from frazil.controller.planning.refusals import Lack, Refusal, Why, grouped, in_a_sentence
+from frazil.controller.planning.scores import Score, score
 from frazil.model.desktop import Power, State
-from frazil.model.room import QEMU_OWN_MIB, Cost, Room, fit
+from frazil.model.room import QEMU_OWN_MIB, Bound, Cost, Room, fit
 
 HOST_RESERVE_MIB = 256
 """Left to a host that has not reckoned its room: QEMU's own memory beside the guest's, page tables, its processes."""
 MANY = 1 << 30
+
+_BOUNDS: dict[Bound, Why] = {
+    "memory": Why.MEMORY,
+    "limit": Why.LIMIT,
+    "disk": Why.DISK,
+    "processors": Why.PROCESSORS,
+    "pressure": Why.PRESSURE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """What a desktop asks of a host. `fork_kind`: of the template that it is forked from; None when it boots."""
 
+    pool_id: str
     image_id: str
-    image_name: str
     memory_mib: int
     fork_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """`host_id`, or None and the `reason` in words."""
+class Chosen:
+    """A host, its score when it was chosen, and how many of `of_hosts` hosts could take the desktop."""
 
-    host_id: str | None
+    host_id: str
+    score: Score
+    able: int
+    of_hosts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The host that was chosen; or None, the `reason` in words, and why not, by hosts."""
+
+    chosen: Chosen | None
     reason: str = ""
+    refusals: tuple[Refusal, ...] = ()
+
+
+@dataclass(slots=True)
+class _Ranking:
+    """The hosts that can take one more desktop of one need, with their points, the best on the heap's top.
+
+    What stands on the heap with other points than in `points` is old. `seen`: how many promises are in them.
+    """
+
+    points: dict[str, float] = field(default_factory=dict)
+    heap: list[tuple[float, str]] = field(default_factory=list)
+    seen: int = 0
+
+    def put(self, host_id: str, points: float | None) -> None:
+        """None: it can't take one any more."""
+        if points is None:
+            self.points.pop(host_id, None)
+        else:
+            self.points[host_id] = points
+            heappush(self.heap, (-points, host_id))
+
+    def best(self) -> str | None:
+        """Of those with the most points the one whose id comes first."""
+        while self.heap and self.points.get(self.heap[0][1]) != -self.heap[0][0]:
+            heappop(self.heap)
+        return self.heap[0][1] if self.heap else None
 
 
 class Rooms:
-    """What is left on each host during one run of planning."""
+    """What is left on each host during one run of planning.
 
-    def __init__(self, hosts: Collection[HostFacts], desktops: Collection[DesktopFacts]) -> None:
-        self._hosts = hosts
+    Every host is looked at once for each need; after that only those are whose room was promised since, so that many
+    desktops cost little more than one.
+    """
+
+    def __init__(
+        self, hosts: Collection[HostFacts], desktops: Collection[DesktopFacts], images: Collection[ImageFacts]
+    ) -> None:
+        self._hosts = {host.id: host for host in hosts}
+        self._images = {image.id: image for image in images}
         self._left = {host.id: room for host in hosts if (room := _room(host)) is not None}
-        by_id = {host.id: host for host in hosts}
+        self._together: Counter[tuple[str, str]] = Counter()
+        """How many desktops of a pool are on a host."""
+        self._promised: list[str] = []
+        """Hosts in the order in which their room was promised."""
+        self._rankings: dict[Need, _Ranking] = {}
+        self._refused: dict[Need, Choice] = {}
         for desktop in desktops:
-            host = by_id.get(desktop.host_id) if desktop.host_id is not None else None
-            if host is not None and _still_to_come(desktop, host):
-                self._promise(host, _cost(host, desktop.fork_kind, desktop.memory_mib))
+            host = self._hosts.get(desktop.host_id) if desktop.host_id is not None else None
+            if host is None or desktop.wanted.power is Power.ABSENT or desktop.wanted.failure is not None:
+                continue
+            self._together[desktop.pool_id, host.id] += 1
+            if _still_to_come(desktop, host):
+                self._take(host, _cost(host, desktop.fork_kind, desktop.memory_mib))
+        up = [id for id, host in self._hosts.items() if host.up and id in self._left]
+        self._roomiest_mib = max((self._left[id].memory_mib for id in up), default=0)
 
-    def _promise(self, host: HostFacts, cost: Cost) -> None:
+    def choose(self, need: Need) -> Choice:
+        """The host with the most points of those that can take it; its room is promised."""
+        if need in self._refused:
+            return self._refused[need]  # room only gets less in one run
+        ranking = self._ranking(need)
+        host_id = ranking.best()
+        if host_id is None:
+            self._refused[need] = refused = self._why_none(need)
+            return refused
+        host = self._hosts[host_id]
+        chosen = Chosen(host_id, self._score(host, need), len(ranking.points), len(self._hosts))
+        self._take(host, _cost(host, need.fork_kind, need.memory_mib))
+        self._together[need.pool_id, host_id] += 1
+        self._promised.append(host_id)
+        return Choice(chosen)
+
+    def _take(self, host: HostFacts, cost: Cost) -> None:
         if host.id in self._left:
             self._left[host.id] = self._left[host.id].less(cost)
 
-    def choose(self, need: Need) -> Choice:
-        """The host that is up, has the image ready, and has room for the most of them; its room is promised."""
-        if not self._hosts:
-            return Choice(None, "No host has ever connected to this controller.")
-        up = [host for host in self._hosts if host.up and not host.silent]
-        if not up:
-            return Choice(None, "No host is connected now; its server may be starting or stopped.")
-        with_image = [host for host in up if need.image_id in host.images_ready]
-        if not with_image:
-            return Choice(None, f"The image {need.image_name} is not ready on any connected host yet.")
-        known = [host for host in with_image if host.id in self._left]
-        if not known:
-            return Choice(None, "The connected hosts have not said yet how much memory they have left.")
-        free = [host for host in known if not self._left[host.id].pressed]
-        if not free:
-            return Choice(None, known[0].pressure or "The hosts are short of memory.")
-        # Most memory after this one: a host that forks it comes before one that would have to boot it.
-        _, host = max(
-            ((self._left[host.id].less(self._cost_of(host, need)).memory_mib, host) for host in free),
-            key=lambda pair: (self._fits(pair[1], need), pair[0], pair[1].id),
+    def _ranking(self, need: Need) -> _Ranking:
+        """The ranking for this need, with all that was promised since it was last asked for."""
+        ranking = self._rankings.get(need)
+        if ranking is None:
+            ranking = self._rankings[need] = _Ranking()
+            changed: Collection[str] = self._hosts
+        else:
+            changed = set(self._promised[ranking.seen :])
+        for host_id in changed:
+            host = self._hosts[host_id]
+            able = self._lack(host, need) is None
+            ranking.put(host_id, self._score(host, need).total if able else None)
+        ranking.seen = len(self._promised)
+        return ranking
+
+    def _lack(self, host: HostFacts, need: Need) -> Lack | None:
+        """What keeps the host from taking the desktop: the first filter that it does not pass."""
+        if host.maintenance:
+            return Lack(host, Why.MAINTENANCE)
+        if not host.up or host.silent:
+            return Lack(host, Why.NOT_CONNECTED)
+        if need.image_id not in host.images_ready:
+            image = self._images.get(need.image_id)
+            state, _ = image.on_hosts.get(host.id, ("", None)) if image is not None else ("", None)
+            return Lack(host, Why.IMAGE_FAILED if state == "failed" else Why.NO_IMAGE)
+        left = self._left.get(host.id)
+        if left is None:
+            return Lack(host, Why.UNMEASURED)
+        cost = _cost(host, need.fork_kind, need.memory_mib)
+        found = fit(left, cost)
+        return None if found.more > 0 else Lack(host, _BOUNDS[found.bound], left, cost)
+
+    def _score(self, host: HostFacts, need: Need) -> Score:
+        cost = _cost(host, need.fork_kind, need.memory_mib)
+        return score(
+            has_template=None if need.fork_kind is None else need.fork_kind in host.fork_costs,
+            left_mib=self._left[host.id].memory_mib - cost.memory_mib,
+            roomiest_mib=self._roomiest_mib,
+            busy=host.busy,
+            together=self._together[need.pool_id, host.id],
         )
-        if not self._fits(host, need):
-            return Choice(None, self._why(host, need))
-        self._promise(host, self._cost_of(host, need))
-        return Choice(host.id)
 
-    def _fits(self, host: HostFacts, need: Need) -> bool:
-        return fit(self._left[host.id], self._cost_of(host, need)).more > 0
-
-    def _cost_of(self, host: HostFacts, need: Need) -> Cost:
-        return _cost(host, need.fork_kind, need.memory_mib)
-
-    def _why(self, host: HostFacts, need: Need) -> str:
-        """What the roomiest host lacks."""
-        left, cost = self._left[host.id], self._cost_of(host, need)
-        match fit(left, cost).bound:
-            case "disk":
-                return (
-                    f"No host has enough disk left: {cost.disk_mib} MiB are needed, "
-                    f"the roomiest has {max(left.disk_mib, 0)} MiB."
-                )
-            case "processors":
-                return "No host can take another desktop: each has as many as its processors are reckoned to bear."
-            case "limit":
-                return (
-                    f"The memory set aside for desktops is used: {cost.memory_mib} MiB are needed, "
-                    f"{max(left.memory_mib, 0)} MiB are left."
-                )
-            case _:
-                return (
-                    f"No host has enough memory left: {cost.memory_mib} MiB are needed, "
-                    f"the roomiest has {max(left.memory_mib, 0)} MiB."
-                )
+    def _why_none(self, need: Need) -> Choice:
+        lacks = [lack for host in self._hosts.values() if (lack := self._lack(host, need)) is not None]
+        refusals = grouped(lacks)
+        image = self._images.get(need.image_id)
+        name = image.name if image is not None else need.image_id
+        return Choice(None, in_a_sentence(refusals, image_name=name), refusals)
 
 
 def _room(host: HostFacts) -> Room | None:
@@ -125,9 +202,7 @@ def _cost(host: HostFacts, fork_kind: str | None, memory_mib: int) -> Cost:
 
 
 def _still_to_come(desktop: DesktopFacts, host: HostFacts) -> bool:
-    """Whether a desktop was placed on the host and will take room that the host has not taken into account."""
-    if desktop.wanted.power is Power.ABSENT or desktop.wanted.failure is not None:
-        return False
+    """Whether a desktop that was placed on the host will take room that the host has not taken into account."""
     if host.room is not None:
         return desktop.wanted.power is not Power.STOPPED and desktop.id not in host.counted
     seen = desktop.fresh_seen

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 
-from frazil.controller.planning import images, lifecycle, session_rules, spares
+from frazil.controller.planning import images, lifecycle, maintenance, session_rules, spares
 from frazil.controller.planning.actions import (
     Action,
     Announce,
@@ -16,13 +17,17 @@ from frazil.controller.planning.actions import (
     Plan,
     RemoveDesktop,
     RemovePool,
+    ShutDown,
     StartAgain,
     WantAbsent,
     WarnSession,
 )
 from frazil.controller.planning.facts import DesktopFacts, Facts, PoolFacts, SessionFacts
-from frazil.controller.planning.placement import Choice, Need, Rooms
+from frazil.controller.planning.placement import Chosen, Need, Rooms
+from frazil.controller.planning.refusals import Refusal
 from frazil.model.desktop import Phase, Power
+
+_LEFT = "Its host is in maintenance, and nobody uses it."
 
 
 def plan(facts: Facts) -> Plan:
@@ -37,25 +42,29 @@ class _Planner:
         self._facts = facts
         self._actions: list[Action] = []
         self._waiting: dict[str, str] = {}
+        self._refusals: dict[str, tuple[Refusal, ...]] = {}
         self._notes: dict[str, str] = {}
         self._dues: list[datetime] = []
-        self._image_names = {image.id: image.name for image in facts.images}
-        self._rooms = Rooms(facts.hosts.values(), facts.desktops)
+        self._rooms = Rooms(facts.hosts.values(), facts.desktops, facts.images)
         self._pause_after = {pool.id: pool.pause_after for pool in facts.pools}
 
     def plan(self) -> Plan:
         facts = self._facts
         phases = {desktop.id: desktop.phase(facts.hosts) for desktop in facts.desktops}
+        of_pool: defaultdict[str, list[tuple[DesktopFacts, Phase]]] = defaultdict(list)
         for desktop in facts.desktops:
+            of_pool[desktop.pool_id].append((desktop, phases[desktop.id]))
             self._one(desktop, phases[desktop.id])
         for session in facts.sessions:
             self._session(session)
         for pool in facts.pools:
-            mine = [(desktop, phases[desktop.id]) for desktop in facts.desktops if desktop.pool_id == pool.id]
+            mine = of_pool[pool.id]
             if pool.deleting:
                 self._delete_pool(pool.id, [desktop for desktop, _ in mine])
                 continue
-            need = spares.need(pool, mine, now=facts.now)
+            leaving = {desktop.id for desktop, _ in mine if maintenance.leaves(desktop, facts.hosts)}
+            need = spares.need(pool, mine, leaving=leaving, now=facts.now)
+            self._actions.extend(WantAbsent(id, _LEFT, spare=True) for id in need.left)
             self._actions.extend(
                 WantAbsent(id, "It is a spare that the pool no longer needs.", spare=True) for id in need.surplus
             )
@@ -63,15 +72,17 @@ class _Planner:
                 self._dues.append(need.due)
             if need.note:
                 self._notes[pool.id] = need.note
-            self._make(pool, need.make)
+            self._make(pool, need)
         self._actions.extend(images.plan_images(facts))
         self._actions.extend(images.plan_operations(facts))
         due_in_s = max(0.0, (min(self._dues) - facts.now).total_seconds()) if self._dues else None
-        return Plan(actions=tuple(self._actions), waiting=self._waiting, notes=self._notes, due_in_s=due_in_s)
-
-    def _choose(self, image_id: str, memory_mib: int, fork_kind: str | None) -> Choice:
-        name = self._image_names.get(image_id, image_id)
-        return self._rooms.choose(Need(image_id=image_id, image_name=name, memory_mib=memory_mib, fork_kind=fork_kind))
+        return Plan(
+            actions=tuple(self._actions),
+            waiting=self._waiting,
+            refusals=self._refusals,
+            notes=self._notes,
+            due_in_s=due_in_s,
+        )
 
     def _one(self, desktop: DesktopFacts, phase: Phase) -> None:
         if phase is Phase.GONE:
@@ -81,17 +92,15 @@ class _Planner:
             seconds = lifecycle.start_seconds(desktop, phase)
             again = lifecycle.on_its_way_again(desktop, phase)
             self._actions.append(Announce(desktop.id, desktop.announced, phase, seconds, again))
+        if maintenance.is_shut_down(desktop, phase, self._facts.hosts):
+            self._actions.append(ShutDown(desktop.id))
+            return
         if lifecycle.lost_while_paused(desktop.wanted, desktop.fresh_seen, phase) or lifecycle.stopped_to_restart(
             desktop.wanted, phase, restart=desktop.restart
         ):
             self._actions.append(StartAgain(desktop.id))
             return
-        host_id = None
-        if phase is Phase.WAITING:
-            choice = self._choose(desktop.image_id, desktop.memory_mib, desktop.fork_kind)
-            host_id = choice.host_id
-            if host_id is None:
-                self._waiting[desktop.id] = choice.reason
+        chosen = self._place(desktop) if phase is Phase.WAITING else None
         failure = lifecycle.failure_of(
             desktop,
             phase,
@@ -102,14 +111,29 @@ class _Planner:
         if failure is not None:
             self._actions.append(Fail(desktop.id, desktop.wanted.attempt, failure))
             return
-        if host_id is not None:
-            self._actions.append(Place(desktop.id, host_id))
+        if chosen is not None:
+            self._actions.append(Place(desktop.id, chosen.host_id, chosen))
         due = lifecycle.deadline(desktop, phase)
         pause_at = lifecycle.pause_at(desktop, phase, self._pause_after.get(desktop.pool_id))
         if pause_at is not None and pause_at <= self._facts.now:
             self._actions.append(Pause(desktop.id))
             pause_at = None
         self._dues.extend(at for at in (due, pause_at) if at is not None)
+
+    def _place(self, desktop: DesktopFacts) -> Chosen | None:
+        """Where a desktop goes that is nowhere yet; with None, why not is kept."""
+        choice = self._rooms.choose(
+            Need(
+                pool_id=desktop.pool_id,
+                image_id=desktop.image_id,
+                memory_mib=desktop.memory_mib,
+                fork_kind=desktop.fork_kind,
+            )
+        )
+        if choice.chosen is None:
+            self._waiting[desktop.id] = choice.reason
+            self._refusals[desktop.id] = choice.refusals
+        return choice.chosen
 
     def _session(self, session: SessionFacts) -> None:
         now = self._facts.now
@@ -125,14 +149,18 @@ class _Planner:
         if due is not None:
             self._dues.append(due)
 
-    def _make(self, pool: PoolFacts, count: int) -> None:
+    def _make(self, pool: PoolFacts, wanted: spares.Need) -> None:
         """Make so many spares as have a place now: a spare that waits for a host would only fail."""
-        for _ in range(count):
-            choice = self._choose(pool.image_id, pool.memory_mib, pool.fork_kind)
-            if choice.host_id is None:
+        need = Need(pool_id=pool.id, image_id=pool.image_id, memory_mib=pool.memory_mib, fork_kind=pool.fork_kind)
+        for instead in (*[None] * wanted.make, *wanted.instead):
+            choice = self._rooms.choose(need)
+            if choice.chosen is None:
                 self._notes[pool.id] = f"Spares are wanted, but none can be placed. {choice.reason}"
                 return
-            self._actions.append(MakeSpare(pool.id, choice.host_id))
+            if instead is None:
+                self._actions.append(MakeSpare(pool.id, choice.chosen.host_id, choice.chosen))
+            else:
+                self._actions.append(WantAbsent(instead, _LEFT, spare=True))
 
     def _delete_pool(self, pool_id: str, desktops: list[DesktopFacts]) -> None:
         if not desktops:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
@@ -42,25 +42,41 @@ _T = TypeVar("_T", bound=Tried)
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """`make` so many, want `surplus` (ids) gone; `note` says in words why not more; look again after `due`."""
+    """`make` so many, want `surplus` (ids) gone; `note` says in words why not more; look again after `due`.
+
+    left: ids of those on hosts in maintenance that are not needed any more. instead: of those that are, in a full pool:
+    one goes for each that has a place elsewhere, which is made next.
+    """
 
     make: int
     surplus: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
     note: str = ""
     due: datetime | None = None
 
 
-def need(pool: PoolFacts, desktops: Sequence[tuple[DesktopFacts, Phase]], *, now: datetime) -> Need:
-    """What the pool needs to have its spares. `desktops`: all of the pool's, with their phases."""
+def need(
+    pool: PoolFacts,
+    desktops: Sequence[tuple[DesktopFacts, Phase]],
+    *,
+    leaving: Collection[str] = frozenset(),
+    now: datetime,
+) -> Need:
+    """What the pool needs to have its spares. `desktops`: all of the pool's, with their phases; `leaving`: ids of those
+    that are nobody's, on hosts in maintenance."""
     if pool.deleting:
         return Need(0)
     free = [(desktop, phase) for desktop, phase in desktops if not desktop.assigned]
-    wanted = [(desktop, phase) for desktop, phase in free if desktop.wanted.power is not Power.ABSENT]
+    kept = [(desktop, phase) for desktop, phase in free if desktop.wanted.power is not Power.ABSENT]
+    wanted = [(desktop, phase) for desktop, phase in kept if desktop.id not in leaving]
     good = [desktop for desktop, phase in wanted if phase in _GOOD and desktop.wanted.power in _KEPT]
     surplus = _surplus(pool, wanted)
+    ready = sum(phase in _STARTED for _, phase in wanted)
+    left, stand_ins = _leaving([pair for pair in kept if pair[0].id in leaving], most=max(0, pool.spares - ready))
     missing = pool.spares - len(good)
     if missing <= 0:
-        return Need(0, surplus)
+        return Need(0, surplus, left)
     failures = failed_in_a_row(desktops, changed_at=pool.changed_at, last_start_at=pool.last_start_at, now=now)
     if len(failures) >= GIVE_UP_AFTER:
         newest = failures[0]
@@ -68,7 +84,8 @@ def need(pool: PoolFacts, desktops: Sequence[tuple[DesktopFacts, Phase]], *, now
         return Need(
             0,
             surplus,
-            f"The newest {len(failures)} spare desktops failed one after the other, so no more are made. "
+            left,
+            note=f"The newest {len(failures)} spare desktops failed one after the other, so no more are made. "
             f"The last one, {newest.name}, said: {reason} "
             "Retry or delete a failed desktop, or change the pool, and it goes on.",
         )
@@ -77,11 +94,18 @@ def need(pool: PoolFacts, desktops: Sequence[tuple[DesktopFacts, Phase]], *, now
         due = last + BACK_OFF * 2 ** (len(failures) - 1)
         if due > now:
             seconds = max(1, round((due - now).total_seconds()))
-            return Need(0, surplus, f"A spare desktop failed; the next one is made in {seconds} s.", due)
-    room = pool.max_desktops - len(desktops)
-    if room <= 0:
-        return Need(0, surplus, f"The pool has all of its {pool.max_desktops} desktops: there is no room for spares.")
-    return Need(min(missing, room), surplus)
+            return Need(0, surplus, left, note=f"A spare desktop failed; the next one is made in {seconds} s.", due=due)
+    make = min(missing, max(0, pool.max_desktops - len(desktops)))
+    instead = stand_ins[: missing - make]
+    full = f"The pool has all of its {pool.max_desktops} desktops: there is no room for spares."
+    return Need(make, surplus, left, instead, note="" if make or instead else full)
+
+
+def _leaving(going: Sequence[tuple[DesktopFacts, Phase]], *, most: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ids of those that go now, and of the ready ones, at most so many, that stay until others are ready elsewhere."""
+    ready = [desktop.id for desktop, phase in going if phase in _STARTED]
+    others = [desktop.id for desktop, phase in going if phase not in _STARTED and phase is not Phase.UNKNOWN]
+    return (*others, *ready[most:]), tuple(ready[:most])
 
 
 def _surplus(pool: PoolFacts, wanted: Sequence[tuple[DesktopFacts, Phase]]) -> tuple[str, ...]:

@@ -26,7 +26,10 @@ def attention(
     if hosts is not None and not hosts:
         found.append(Attention(tone="bad", text=_("No host has reported yet."), href="/console/hosts"))
     for host in hosts or ():
-        if host.state == "silent":
+        if host.maintenance is not None:
+            text = _("%(name)s is in maintenance.") % {"name": host.name}
+            found.append(Attention(tone="busy", text=text, href=f"/console/hosts/{host.id}"))
+        elif host.state == "silent":
             text = _("%(name)s is not answering.") % {"name": host.name}
             found.append(Attention(tone="bad", text=text, href=f"/console/hosts/{host.id}"))
     failed = sum(desktop.phase is Phase.FAILED for desktop in desktops)

@@ -31,7 +31,7 @@ class Room:
 
 def room(pool: Pool, hosts: Sequence[Host]) -> Room:
     """How many more desktops of `pool` fit on `hosts`, each pool reckoned as if it grew alone."""
-    up = [host for host in hosts if host.state == "up" and host.load is not None]
+    up = [host for host in hosts if host.state == "up" and host.load is not None and host.maintenance is None]
     by_pool = max(0, pool.max_desktops - pool.counts.total)
     if not up:
         return Room(pool, 0, "hosts")

@@ -20,6 +20,8 @@ DID: dict[str, str] = {
     "group-deleted": N_("The group was deleted."),
     "group-joined": N_("They are in the group from now on."),
     "group-left": N_("They are not in the group any more."),
+    "host-maintained": N_("The host takes no new desktops. What is still there is told below."),
+    "host-takes-desktops": N_("Maintenance has ended: the host takes desktops again."),
     "image-building": N_("The image is being built. This takes some minutes."),
     "image-importing": N_("The file is being imported."),
     "image-retry": N_("The image is being made once more."),

@@ -82,7 +82,68 @@ SAYINGS: tuple[str, ...] = (
     N_("No host has enough memory left: %(needed)s MiB are needed, the roomiest has %(left)s MiB."),
     N_("No host has enough disk left: %(needed)s MiB are needed, the roomiest has %(left)s MiB."),
     N_("No host can take another desktop: each has as many as its processors are reckoned to bear."),
-    N_("The memory set aside for desktops is used: %(needed)s MiB are needed, %(left)s MiB are left."),
+    N_("The memory set aside for desktops is used: %(needed)s MiB are needed, the roomiest has %(left)s MiB."),
+    N_("The hosts are short of memory."),
+    N_("The image %(image)s could not be made on any host."),
+    N_("No host can take it now. %(things)s."),
+    N_("%(number)s hosts: %(step)s"),
+    N_("1 host: %(step)s"),
+    N_("Every host is in maintenance."),
+    N_("in maintenance"),
+    N_("not connected"),
+    N_("its image could not be made there"),
+    N_("its image is not there yet"),
+    N_("has not said yet how much memory it has left"),
+    N_("short of memory now"),
+    N_("too little memory left"),
+    N_("too little left of the memory set aside for desktops"),
+    N_("too little disk left"),
+    N_("as many desktops as its processors are reckoned to bear"),
+    # frazil.controller: the way out, by what hosts lack
+    N_("%(needed)s MiB are needed, the roomiest has %(left)s MiB."),
+    N_("End maintenance on the host's page, or with frazil host maintenance HOST off."),
+    N_("See that its server runs and reaches the controller: frazil doctor on the host says more."),
+    N_("The image's page, or frazil image show, says what went wrong; mend that, and retry the image."),
+    N_("Wait until it is: the image's page, or frazil image show, tells how far it has come."),
+    N_("Wait some seconds: a host tells it soon after it connected."),
+    N_("It takes desktops again by itself once it has memory. End sessions there that nobody needs."),
+    N_("End sessions or delete desktops that nobody needs, or add memory or a host."),
+    N_("Raise memory_for_desktops_mib in the host's settings, or end sessions that nobody needs."),
+    N_("Free some disk there: delete images, or desktops that nobody needs."),
+    N_("End sessions that nobody needs, add a host, or raise desktops_per_cpu in the host's settings."),
+    # frazil.controller: what is still on a host in maintenance
+    N_("1 desktop is in use and stays until its session ends."),
+    N_("%(number)s desktops are in use and stay until their sessions end."),
+    N_("1 desktop that nobody uses goes once another is ready elsewhere."),
+    N_("%(number)s desktops that nobody uses go once others are ready elsewhere."),
+    N_("1 person's own desktop that nobody uses is being shut down."),
+    N_("%(number)s persons' own desktops that nobody uses are being shut down."),
+    N_("The pool %(pool)s can't replace its own now. %(step)s"),
+    N_("The host is not answering, so it is not known what still runs there."),
+    N_("1 person's own desktop stays on its disk: it can't move, and is not started until maintenance ends."),
+    N_(
+        "%(number)s persons' own desktops stay on its disk: they can't move, and are not started until maintenance "
+        "ends."
+    ),
+    N_("It is stopped, and its host is in maintenance: it is not started until that ends."),
+    N_("It is asked to shut down, since its host is in maintenance and nobody uses it."),
+    N_("The host %(name)s is in maintenance: no new desktops go there."),
+    N_("Maintenance of the host %(name)s ended: it takes desktops again."),
+    # frazil.controller: why a desktop is on its host
+    N_("It is on the host %(host)s. Why that one was chosen was not kept by the version that placed it."),
+    N_("It was placed on the host %(host)s, the only one of %(hosts)s that could take it then."),
+    N_(
+        "It was placed on the host %(host)s: of %(hosts)s hosts %(able)s could take it then, and this one had the most "
+        "points."
+    ),
+    N_("It boots, so it needs no frozen template."),
+    N_("Its frozen template was there."),
+    N_("Its frozen template was not there yet."),
+    N_("%(mib)s MiB of its memory were left for others."),
+    N_("Its processors were %(number)s percent busy."),
+    N_("No other desktop of its pool was there."),
+    N_("1 other desktop of its pool was there."),
+    N_("%(number)s other desktops of its pool were there."),
     # frazil.server.density: why a host starts nothing now, and how equal memory is merged
     N_(
         "This host is short of memory: %(left)s MiB are left, and nothing is started below %(least)s MiB. "
@@ -100,6 +161,7 @@ SAYINGS: tuple[str, ...] = (
     N_("Equal memory is merged by another program of this host (%(program)s); Frazil leaves it alone."),
     N_("Equal memory is merged as this host's administrator set it; Frazil leaves it alone."),
     # frazil.controller: why a pool makes no more desktops
+    N_("Spares are wanted, but none can be placed. %(step)s"),
     N_("A spare desktop failed; the next one is made in %(seconds)s s."),
     N_("The pool has all of its %(number)s desktops: there is no room for spares."),
     N_(

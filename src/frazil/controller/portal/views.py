@@ -21,6 +21,7 @@ from frazil.wire.rest import (
     Desktop,
     Entitlement,
     Event,
+    Explanation,
     Group,
     GroupMember,
     Host,
@@ -288,6 +289,7 @@ class DesktopsView:
 class DesktopView:
     desktop: Desktop
     events: Sequence[Event]
+    explanation: Explanation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,8 @@ IMAGE_STATES: dict[str, tuple[str, Tone]] = {
 
 HOST_STATES: dict[str, tuple[str, Tone]] = {"up": (N_("Up"), "ok"), "silent": (N_("Not answering"), "bad")}
 
+MAINTENANCE: tuple[str, Tone] = (N_("In maintenance"), "busy")
+
 TEMPLATE_STATES: dict[str, tuple[str, Tone]] = {
     "making": (N_("Being made"), "busy"),
     "ready": (N_("Ready"), "ok"),
@@ -217,6 +219,9 @@ class Words:
 
     def host(self, state: str) -> Word:
         return self._word(HOST_STATES[state])
+
+    def maintenance(self) -> Word:
+        return self._word(MAINTENANCE)
 
     def template(self, state: str) -> Word:
         return self._word(TEMPLATE_STATES[state])

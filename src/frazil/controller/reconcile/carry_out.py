@@ -18,17 +18,19 @@ from frazil.controller.planning import (
     RemoveDesktop,
     RemoveImage,
     RemovePool,
+    ShutDown,
     StartAgain,
     WantAbsent,
     WarnSession,
 )
 from frazil.controller.planning.lifecycle import lost_while_paused, stopped_to_restart
+from frazil.controller.planning.placement import Chosen
 from frazil.controller.planning.session_rules import end_of
 from frazil.controller.presence import PresenceView
 from frazil.controller.services import giving, journal, release, session_limits, views, words
 from frazil.controller.services.context import Context
 from frazil.controller.services.making import make_desktop
-from frazil.controller.store import desktops, hosts, images, operations, pools, sessions
+from frazil.controller.store import desktops, hosts, images, operations, placements, pools, sessions
 from frazil.model.desktop import Phase, Power
 
 
@@ -39,16 +41,18 @@ def carry_out(ctx: Context, actions: Sequence[Action], presence: PresenceView, t
 
 def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView) -> None:
     match action:
-        case MakeSpare(pool_id, host_id):
-            _make_spare(ctx, tx, pool_id, host_id)
-        case Place(desktop_id, host_id):
-            _place(ctx, tx, desktop_id, host_id)
+        case MakeSpare():
+            _make_spare(ctx, tx, action)
+        case Place(desktop_id, host_id, chosen):
+            _place(ctx, tx, desktop_id, host_id, chosen)
         case Fail():
             _fail(ctx, tx, action, presence)
         case Pause(desktop_id):
             _pause(ctx, tx, desktop_id)
         case StartAgain(desktop_id):
             _start_again(ctx, tx, desktop_id, presence)
+        case ShutDown(desktop_id):
+            _shut_down(ctx, tx, desktop_id)
         case WantAbsent():
             _want_absent(ctx, tx, action)
         case WarnSession(session_id):
@@ -69,16 +73,18 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
             operations.end(tx, operation_id, failure=failure, now=ctx.clock.now())
 
 
-def _make_spare(ctx: Context, tx: sa.Connection, pool_id: str, host_id: str) -> None:
+def _make_spare(ctx: Context, tx: sa.Connection, action: MakeSpare) -> None:
     """Made and placed at once: a spare that was taken is replaced without a second look."""
-    pool = pools.find(tx, pool_id)
-    if pool is not None and not pool.deleting and desktops.count(tx, pool_id=pool_id) < pool.max_desktops:
-        _place(ctx, tx, make_desktop(ctx, tx, pool, assigned_user_id=None), host_id)
+    pool = pools.find(tx, action.pool_id)
+    if pool is not None and not pool.deleting and desktops.count(tx, pool_id=pool.id) < pool.max_desktops:
+        _place(ctx, tx, make_desktop(ctx, tx, pool, assigned_user_id=None), action.host_id, action.chosen)
 
 
-def _place(ctx: Context, tx: sa.Connection, desktop_id: str, host_id: str) -> None:
+def _place(ctx: Context, tx: sa.Connection, desktop_id: str, host_id: str, chosen: Chosen | None) -> None:
     if not desktops.place(tx, desktop_id, host_id=host_id):
         return
+    if chosen is not None:
+        placements.keep(tx, desktop_id, chosen, now=ctx.clock.now())
     host = hosts.find(tx, host_id)
     name = host.name if host is not None else host_id
     journal.note(ctx, tx, "desktop.placed", f"It was placed on the host {name}.", desktop_id=desktop_id)
@@ -108,6 +114,17 @@ def _start_again(ctx: Context, tx: sa.Connection, desktop_id: str, presence: Pre
     if not lost and not stopped_to_restart(row.wanted, phase, restart=row.restart):
         return  # it was wanted otherwise, or seen, since the plan was made
     desktops.want(tx, desktop_id, power=Power.RUNNING, graceful=False, now=ctx.clock.now())
+
+
+def _shut_down(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:
+    row = desktops.find(tx, desktop_id)
+    if row is None or row.assigned_user_id is None or row.power not in (Power.RUNNING, Power.PAUSED):
+        return
+    if row.host_id not in hosts.in_maintenance(tx) or sessions.open_ones(tx, desktop_id=desktop_id):
+        return  # its person came, or maintenance ended, since the plan was made
+    desktops.want(tx, desktop_id, power=Power.STOPPED, graceful=True, now=ctx.clock.now())
+    text = "It is asked to shut down, since its host is in maintenance and nobody uses it."
+    journal.note(ctx, tx, "desktop.shutdown", text, desktop_id=desktop_id)
 
 
 def _want_absent(ctx: Context, tx: sa.Connection, action: WantAbsent) -> None:

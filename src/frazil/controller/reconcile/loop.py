@@ -120,6 +120,7 @@ class Reconciler:
         facts = await ctx.store.read(lambda tx: snapshot.read(tx, presence=presence, lines=ctx.lines, clock=ctx.clock))
         decided = plan(facts)
         self._ctx.words.waiting = decided.waiting
+        self._ctx.words.refusals = decided.refusals
         self._ctx.words.notes = decided.notes
         failpoint.reach("controller.planned")
         return decided

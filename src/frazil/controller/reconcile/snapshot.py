@@ -106,6 +106,8 @@ def _host(
         counted=frozenset() if headroom is None else frozenset(headroom.counted),
         fork_costs={} if headroom is None else headrooms.fork_costs(headroom),
         pressure="" if headroom is None else headroom.pressure,
+        maintenance=row.maintenance,
+        busy=load.load1 / max(1, row.capabilities.vcpus) if load is not None else 0.0,
     )
 
 
@@ -142,6 +144,7 @@ def _desktop(row: DesktopRow, session: SessionRow | None, *, forks: bool, now: d
         restart=row.restart,
         idle_since=_idle_since(row, session, started_at),
         fork_kind=headrooms.fork_kind(row.image_id, row.profile) if forks else None,
+        in_use=session is not None,
     )
 
 

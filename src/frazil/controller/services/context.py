@@ -8,6 +8,7 @@ from typing import Protocol
 
 from frazil.controller.identity.passwords import Passwords
 from frazil.controller.lines import KnownLines
+from frazil.controller.planning.refusals import Refusal
 from frazil.controller.presence import Presence
 from frazil.controller.store import Store
 from frazil.model.clock import Clock, Ids
@@ -25,6 +26,7 @@ class PlanWords:
     """What the last plan said about what it did *not* do. Written by the reconciler."""
 
     waiting: dict[str, str] = field(default_factory=dict)
+    refusals: dict[str, tuple[Refusal, ...]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from frazil.controller.identity import Identity, Right
-from frazil.controller.services import finding, journal, paging, release, views
+from frazil.controller.services import explaining, finding, journal, maintaining, paging, release, views
 from frazil.controller.services.context import Context
 from frazil.controller.services.events import before
 from frazil.controller.services.screenshots import Screenshots
@@ -15,7 +15,7 @@ from frazil.controller.store import desktops, events, sessions
 from frazil.controller.store.rows import DesktopRow, EventRow
 from frazil.model.desktop import Phase, Power, State
 from frazil.model.errors import Conflict, NotFound
-from frazil.wire.rest import Desktop, Event, Page
+from frazil.wire.rest import Desktop, Event, Explanation, Page
 
 Action = Literal["start", "restart", "stop", "shutdown", "pause", "retry", "delete"]
 OWNERS_MAY: frozenset[Action] = frozenset({"start", "retry"})
@@ -100,6 +100,16 @@ class Desktops:
 
         return await self._ctx.store.read(work)
 
+    async def explain(self, identity: Identity, ref: str) -> Explanation:
+        """Why it is on its host, or on none."""
+        identity.require(Right.SEE_DESKTOPS)
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> Explanation:
+            return explaining.explanation(tx, finding.desktop(tx, ref), ctx=self._ctx, presence=presence)
+
+        return await self._ctx.store.read(work)
+
     async def act(self, identity: Identity, ref: str, action: Action) -> Desktop:
         """Say what is wanted; the answer shows the desktop as it is now, on its way there."""
         presence = self._ctx.presence.view()
@@ -134,6 +144,8 @@ class Desktops:
             return
         if row.power is Power.ABSENT:
             raise Conflict(f"The desktop {row.name} is being deleted, so it can't be told to {action}.")
+        if action in ("start", "restart", "retry"):
+            maintaining.refuse_to_start(tx, row)
         if action == "retry":
             if row.failure is None:
                 raise Conflict(f"The desktop {row.name} has not failed, so there is nothing to try again.")

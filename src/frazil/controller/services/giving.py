@@ -6,10 +6,10 @@ import sqlalchemy as sa
 
 from frazil.controller.planning.spares import GIVE_UP_AFTER, failed_in_a_row
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import finding, journal, views
+from frazil.controller.services import finding, journal, maintaining, views
 from frazil.controller.services.context import Context
 from frazil.controller.services.making import make_desktop
-from frazil.controller.store import desktops, pools, sessions
+from frazil.controller.store import desktops, hosts, pools, sessions
 from frazil.controller.store.rows import DesktopRow, PoolRow
 from frazil.model.desktop import Phase, Power
 
@@ -17,12 +17,16 @@ _IN_ORDER = (Phase.READY, Phase.PAUSED, Phase.STARTING, Phase.WAITING)
 
 
 def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence: PresenceView) -> str | None:
-    """The id of a desktop that is the user's from now on: a ready one, else one on its way. None: the pool is full."""
+    """The id of a desktop that is the user's from now on: a ready one, else one on its way. None: the pool is full.
+
+    Nobody is given one on a host in maintenance.
+    """
     rows = desktops.listed(tx, pool_id=pool.id)
+    closed = hosts.in_maintenance(tx)
     free = [
         (row, views.phase_of(row, presence))
         for row in rows
-        if row.assigned_user_id is None and row.power in (Power.RUNNING, Power.PAUSED)
+        if row.assigned_user_id is None and row.power in (Power.RUNNING, Power.PAUSED) and row.host_id not in closed
     ]
     for wanted in _IN_ORDER:
         for row, phase in free:
@@ -34,7 +38,11 @@ def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence:
 
 
 def wake_up(ctx: Context, tx: sa.Connection, row: DesktopRow, presence: PresenceView) -> None:
-    """Have a person's own desktop run that was shut down after their last session; one on its way down comes back."""
+    """Have a person's own desktop run that was shut down after their last session; one on its way down comes back.
+
+    Raises Conflict when its host is in maintenance.
+    """
+    maintaining.refuse_to_start(tx, row)
     if row.power is not Power.STOPPED or row.restart:
         return
     now = ctx.clock.now()

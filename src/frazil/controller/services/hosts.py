@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from frazil.controller import headrooms
 from frazil.controller.identity import Identity, Right
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import finding, paging
+from frazil.controller.services import finding, journal, maintaining, paging
 from frazil.controller.services.context import Context
 from frazil.controller.starts import start_of
 from frazil.controller.store import desktops, hosts, images, pools
@@ -30,7 +30,8 @@ def warning(capabilities: Capabilities) -> str:
     return " ".join(said)
 
 
-def _model(tx: sa.Connection, row: HostRow, presence: PresenceView, desktops_on: dict[str, int]) -> Host:
+def _model(tx: sa.Connection, row: HostRow, ctx: Context, presence: PresenceView, desktops_on: dict[str, int]) -> Host:
+    takes = row.id in presence.up and not row.maintenance
     return Host(
         id=row.id,
         name=row.name,
@@ -42,7 +43,8 @@ def _model(tx: sa.Connection, row: HostRow, presence: PresenceView, desktops_on:
         desktops=desktops_on.get(row.id, 0),
         warning=warning(row.capabilities),
         templates=_templates(tx, presence.templates.get(row.id, ())),
-        room=_room(tx, presence.loads.get(row.id, row.load)) if row.id in presence.up else [],
+        room=_room(tx, presence.loads.get(row.id, row.load)) if takes else [],
+        maintenance=maintaining.left_on(tx, row, ctx=ctx, presence=presence),
     )
 
 
@@ -110,7 +112,7 @@ class Hosts:
 
         def work(tx: sa.Connection) -> list[Host]:
             on = desktops.count_by_host(tx)
-            return [_model(tx, row, presence, on) for row in hosts.listed(tx, after=after, limit=limit + 1)]
+            return [_model(tx, row, self._ctx, presence, on) for row in hosts.listed(tx, after=after, limit=limit + 1)]
 
         models = await self._ctx.store.read(work)
         return paging.page(models, limit=limit, key=lambda host: host.id, model=lambda host: host)
@@ -119,8 +121,26 @@ class Hosts:
         identity.require(Right.SEE_HOSTS)
         presence = self._ctx.presence.view()
         return await self._ctx.store.read(
-            lambda tx: _model(tx, finding.host(tx, ref), presence, desktops.count_by_host(tx))
+            lambda tx: _model(tx, finding.host(tx, ref), self._ctx, presence, desktops.count_by_host(tx))
         )
+
+    async def maintain(self, identity: Identity, ref: str, *, maintenance: bool) -> Host:
+        """Want a host in maintenance, or no longer. The planner does the rest, whoever of it runs when."""
+        identity.require(Right.CHANGE_HOSTS)
+
+        def work(tx: sa.Connection) -> str:
+            row = finding.host(tx, ref)
+            if hosts.maintain(tx, row.id, maintenance=maintenance):
+                kind, text = "host.maintenance", f"The host {row.name} is in maintenance: no new desktops go there."
+                if not maintenance:
+                    kind = "host.maintenance-ended"
+                    text = f"Maintenance of the host {row.name} ended: it takes desktops again."
+                journal.note(self._ctx, tx, kind, text, by=identity)
+            return row.id
+
+        host_id = await self._ctx.store.write(work)
+        self._ctx.wake()
+        return await self.show(identity, host_id)
 
     async def strays(self, identity: Identity) -> Page[QuarantinedThing]:
         """What hosts have with our label that nobody here knows of. It is left alone."""

@@ -14,7 +14,7 @@ from frazil.controller.services import pools as pools_service
 from frazil.controller.services.context import Context
 from frazil.controller.services.routing import route_of
 from frazil.controller.services.tickets import Tickets
-from frazil.controller.store import desktops, meta, sessions
+from frazil.controller.store import desktops, hosts, meta, sessions
 from frazil.controller.store.rows import DesktopRow, PoolRow, SessionRow
 from frazil.model.desktop import Phase, Power
 from frazil.model.errors import Conflict, InvalidInput, NotFound
@@ -66,7 +66,7 @@ class Sessions:
             )
         desktop_id = giving.give(self._ctx, tx, user_id, pool, presence)
         if desktop_id is None:
-            full = _full(pool, desktops.listed(tx, pool_id=pool.id), presence)
+            full = _full(pool, desktops.listed(tx, pool_id=pool.id), presence, hosts.in_maintenance(tx))
             raise Conflict(full, remedy="Try again when someone has left, or ask an administrator.")
         return self._insert(tx, identity, user_id, pool.id, desktop_id)
 
@@ -201,8 +201,8 @@ def visible(tx: sa.Connection, identity: Identity, session_id: str) -> SessionRo
     return row
 
 
-def _full(pool: PoolRow, rows: list[DesktopRow], presence: PresenceView) -> str:
-    counted = views.counts(rows, presence)
+def _full(pool: PoolRow, rows: list[DesktopRow], presence: PresenceView, closed: frozenset[str]) -> str:
+    counted = views.counts(rows, presence, closed)
     said = [f"All {pool.max_desktops} desktops of the pool {pool.label} are taken: {counted.assigned} in use"]
     if counted.failed:
         said.append(f"{counted.failed} failed")

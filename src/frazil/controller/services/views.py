@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
@@ -39,6 +39,8 @@ class Names:
     hosts: dict[str, str]
     users: dict[str, str]
     connected: set[str]
+    closed: frozenset[str]
+    """Hosts in maintenance."""
 
     @classmethod
     def read(cls, tx: sa.Connection) -> Names:
@@ -47,6 +49,7 @@ class Names:
             {host.id: host.name for host in hosts.listed(tx)},
             people.names(tx),
             sessions.connected_desktops(tx),
+            hosts.in_maintenance(tx),
         )
 
     def pool(self, pool_id: str) -> str:
@@ -75,12 +78,17 @@ def desktop(row: DesktopRow, *, ctx: Context, presence: PresenceView, names: Nam
         connected=row.id in names.connected,
         created_at=row.created_at,
         started_at=row.started_at if fresh else None,
-        why=words.why(row, now_phase, waiting=ctx.words.waiting.get(row.id, "")),
+        why=words.why(
+            row, now_phase, waiting=ctx.words.waiting.get(row.id, ""), maintenance=row.host_id in names.closed
+        ),
     )
 
 
-def counts(rows: Iterable[DesktopRow], presence: PresenceView) -> PoolCounts:
-    """`ready` are the spares that can be given away at once; failed and assigned ones are counted as such."""
+def counts(rows: Iterable[DesktopRow], presence: PresenceView, closed: Collection[str]) -> PoolCounts:
+    """`ready` are the spares that can be given away at once; failed and assigned ones are counted as such.
+
+    closed: hosts in maintenance, whose spares are given to nobody.
+    """
     total = ready = assigned = starting = failed = 0
     for row in rows:
         total += 1
@@ -89,6 +97,8 @@ def counts(rows: Iterable[DesktopRow], presence: PresenceView) -> PoolCounts:
             failed += 1
         elif row.assigned_user_id is not None:
             assigned += 1
+        elif row.host_id in closed:
+            continue
         elif now_phase is Phase.READY:
             ready += 1
         elif now_phase in (Phase.WAITING, Phase.STARTING):
@@ -99,6 +109,7 @@ def counts(rows: Iterable[DesktopRow], presence: PresenceView) -> PoolCounts:
 def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presence: PresenceView) -> list[Pool]:
     of_images = {image.id: image for image in images.listed(tx)}
     starts = pools.start_seconds(tx, [row.id for row in rows])
+    closed = hosts.in_maintenance(tx)
     return [
         Pool(
             id=row.id,
@@ -123,7 +134,7 @@ def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presenc
             policy=PolicyField.of(row.policy),
             version=row.version,
             deleting=row.deleting,
-            counts=counts(desktops.listed(tx, pool_id=row.id), presence),
+            counts=counts(desktops.listed(tx, pool_id=row.id), presence, closed),
             typical_start_s=round(median(starts[row.id]), 3) if starts[row.id] else None,
             note="The pool is being deleted." if row.deleting else ctx.words.notes.get(row.id, ""),
             created_at=row.created_at,

@@ -30,8 +30,8 @@ def held_up(row: DesktopRow, phase: Phase) -> Failure | None:
     return row.held_up if phase in (Phase.STARTING, Phase.PAUSED) else None
 
 
-def why(row: DesktopRow, phase: Phase, *, waiting: str) -> str:
-    """Why this desktop is not ready, in whole sentences; empty when it is."""
+def why(row: DesktopRow, phase: Phase, *, waiting: str, maintenance: bool = False) -> str:
+    """Why this desktop is not ready, in whole sentences; empty when it is. maintenance: its host is in it."""
     seen = row.fresh_seen
     now = f" Now: {row.step}." if seen is not None and row.step else ""
     held = held_up(row, phase)
@@ -51,6 +51,8 @@ def why(row: DesktopRow, phase: Phase, *, waiting: str) -> str:
             return f"{failure.text} {failure.remedy}".rstrip() if failure is not None else ""
         case Phase.PAUSED:
             return "It is paused: it keeps its memory and uses no processor time. Opening it wakes it."
+        case Phase.STOPPED if maintenance:
+            return "It is stopped, and its host is in maintenance: it is not started until that ends."
         case Phase.STOPPED:
             return "It was stopped and is not wanted running. Start it to use it."
         case Phase.STOPPING if row.restart:

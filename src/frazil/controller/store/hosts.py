@@ -23,6 +23,7 @@ def _row(found: sa.RowMapping) -> HostRow:
         last_seen_at=found["last_seen_at"],
         desired_generation=found["desired_generation"],
         announced=found["announced"],
+        maintenance=found["maintenance"],
         created_at=found["created_at"],
     )
 
@@ -75,6 +76,16 @@ def heard(tx: sa.Connection, host_id: str, *, load: HostLoad | None, at: datetim
 
 def announce(tx: sa.Connection, host_id: str, *, state: str) -> None:
     tx.execute(hosts.update().where(hosts.c.id == host_id).values(announced=state))
+
+
+def maintain(tx: sa.Connection, host_id: str, *, maintenance: bool) -> bool:
+    """Want a host in maintenance, or no longer; whether that was wanted otherwise before."""
+    query = hosts.update().where(hosts.c.id == host_id, hosts.c.maintenance != maintenance)
+    return tx.execute(query.values(maintenance=maintenance)).rowcount == 1
+
+
+def in_maintenance(tx: sa.Connection) -> frozenset[str]:
+    return frozenset(tx.execute(sa.select(hosts.c.id).where(hosts.c.maintenance)).scalars())
 
 
 def set_strays(tx: sa.Connection, host_id: str, found: Sequence[Stray]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from frazil.controller.planning.scores import Score
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, Seen, State, Wanted
 from frazil.model.policy import Policy
 from frazil.wire.hostlink import Capabilities, HostLoad, Profile, ReadyWhen, Start
@@ -42,6 +43,8 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRow:
+    """`maintenance`: it is to take no new desktops, and to be left by those that nobody uses."""
+
     id: str
     name: str
     version: str
@@ -50,6 +53,7 @@ class HostRow:
     last_seen_at: datetime | None
     desired_generation: int
     announced: str
+    maintenance: bool
     created_at: datetime
 
 
@@ -212,6 +216,17 @@ class DesktopRow:
         """The failure that passes and that its host reports now."""
         failure = self.fresh_seen.failure if self.fresh_seen is not None else None
         return failure if failure is not None and failure.passes else None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementRow:
+    """Why a desktop was placed on a host: its score, and how many of `of_hosts` hosts could take the desktop."""
+
+    host_id: str
+    at: datetime
+    able: int
+    of_hosts: int
+    score: Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

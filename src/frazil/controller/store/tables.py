@@ -119,6 +119,7 @@ hosts = sa.Table(
     sa.Column("last_seen_at", Utc, nullable=True),
     sa.Column("desired_generation", sa.Integer, nullable=False, server_default="0"),
     sa.Column("announced", sa.String(16), nullable=False, server_default="silent"),
+    sa.Column("maintenance", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", Utc, nullable=False),
 )
 
@@ -283,6 +284,18 @@ desktop_seen = sa.Table(
     sa.Column("started_at", Utc, nullable=True),
     sa.Column("observed_at", Utc, nullable=False),
     sa.Column("source", sa.String(64), nullable=False),
+)
+
+placements = sa.Table(
+    "placements",
+    metadata,
+    sa.Column("desktop_id", Id, sa.ForeignKey("desktops.id", ondelete="CASCADE"), primary_key=True),
+    _tenant(),
+    sa.Column("host_id", Id, sa.ForeignKey("hosts.id"), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("able", sa.Integer, nullable=False),
+    sa.Column("of_hosts", sa.Integer, nullable=False),
+    sa.Column("score", sa.JSON, nullable=False),
 )
 
 disks = sa.Table(

@@ -61,6 +61,7 @@ def desktop(
     measured_attempt: int = 0,
     started_at: datetime | None = None,
     idle_since: datetime | None = None,
+    in_use: bool = False,
 ) -> DesktopFacts:
     """`announced` is the phase that it has, unless said."""
     epoch = Epoch(1, 1)
@@ -97,6 +98,7 @@ def desktop(
         created_at=created_at,
         started_at=started_at,
         idle_since=idle_since,
+        in_use=in_use,
     )
     if announced is not None:
         return made

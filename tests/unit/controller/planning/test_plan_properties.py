@@ -18,6 +18,7 @@ from frazil.controller.planning import (
     Place,
     RemoveDesktop,
     RemovePool,
+    ShutDown,
     WantAbsent,
     plan,
 )
@@ -35,6 +36,7 @@ def moments(draw: st.DrawFn) -> Facts:
             silent=not up and draw(st.booleans()),
             memory_available_mib=draw(st.none() | st.integers(0, 20_000)),
             images_ready=frozenset({"i1"}) if draw(st.booleans()) else frozenset(),
+            maintenance=draw(st.booleans()),
         )
         for n in range(1, draw(st.integers(1, 3)) + 1)
     }
@@ -50,6 +52,7 @@ def moments(draw: st.DrawFn) -> Facts:
     desktops = tuple(
         desktop(
             f"d{n}",
+            in_use=draw(st.booleans()),
             power=draw(st.sampled_from(Power)),
             host_id=draw(st.none() | st.sampled_from(sorted(hosts))),
             seen=draw(st.none() | st.tuples(st.sampled_from(State), st.sampled_from(Guest))),
@@ -85,7 +88,8 @@ def test_no_pool_grows_past_its_bound_and_none_makes_more_spares_than_it_wants(m
         if made[one.id]:
             assert not one.deleting
             assert len(mine) + made[one.id] <= one.max_desktops
-            ready = [d for d in mine if not d.assigned and d.phase(moment.hosts) is Phase.READY]
+            stay = [d for d in mine if d.host_id is None or not moment.hosts[d.host_id].maintenance]
+            ready = [d for d in stay if not d.assigned and d.phase(moment.hosts) is Phase.READY]
             assert len(ready) + made[one.id] <= one.spares
 
 
@@ -138,9 +142,29 @@ def test_desktops_are_placed_once_and_only_where_they_can_run(moment: Facts) -> 
         target = left[host_id]
         assert target.up
         assert not target.silent
+        assert not target.maintenance
         assert "i1" in target.images_ready
         assert target.memory_available_mib is not None
         assert target.memory_available_mib >= 1024 * count
+
+
+@given(moments())
+def test_maintenance_shuts_down_what_nobody_uses_and_ends_nobodys_spare_elsewhere(moment: Facts) -> None:
+    closed = {id for id, one in moment.hosts.items() if one.maintenance}
+    phases = _phases(moment)
+    for action in plan(moment).actions:
+        if isinstance(action, MakeSpare):
+            assert action.host_id not in closed
+        if isinstance(action, ShutDown):
+            one, phase = phases[action.desktop_id]
+            assert one.host_id in closed
+            assert (one.assigned, one.in_use) == (True, False)
+            assert phase is not Phase.UNKNOWN
+        if isinstance(action, WantAbsent) and "maintenance" in action.reason:
+            one, phase = phases[action.desktop_id]
+            assert one.host_id in closed
+            assert not one.assigned
+            assert phase is not Phase.UNKNOWN
 
 
 @given(moments())

@@ -54,12 +54,17 @@ from frazil.wire.rest import (
     Desktop,
     Entitlement,
     Event,
+    Explanation,
     Group,
     GroupMember,
     Host,
+    HostMaintenance,
+    HostRefusal,
     HostRoom,
     Image,
     NewApiToken,
+    Placement,
+    Points,
     Pool,
     PoolCounts,
     QuarantinedThing,
@@ -117,6 +122,31 @@ def desktop(phase: Phase, n: int = 1, **changes: object) -> Desktop:
         "why": "" if phase is Phase.READY else "No host that is up has its image yet.",
     }
     return Desktop.model_validate(values | changes)
+
+
+def explanation(of: Desktop, *, kept: bool = True) -> Explanation:
+    """Refused by eleven hosts while it waits; else with its points, where they were kept."""
+    refusals = [
+        HostRefusal(code="memory", text="10 hosts: too little memory left", hosts=[f"host-{n}" for n in range(10)],
+                    detail="1280 MiB are needed, the roomiest has 512 MiB.", remedy="End sessions."),
+        HostRefusal(code="not-connected", text="1 host: not connected", hosts=["host-z"], remedy="See to its server."),
+    ]  # fmt: skip
+    parts = [
+        Points(name="template", points=40, most=40, text="Its frozen template was there."),
+        Points(name="room", points=21, most=30, text="3900 MiB of its memory were left for others."),
+    ]
+    placed = Placement(at=NOW, able=3, of_hosts=12, points=61, parts=parts)
+    return Explanation(
+        desktop_id=of.id,
+        desktop_name=of.name,
+        phase=of.phase,
+        phase_text=of.phase_text,
+        text="It was placed on the host host-a, the only one of 1 that could take it then." if of.host_id else of.why,
+        host_id=of.host_id,
+        host_name=of.host_name,
+        refusals=refusals if of.phase is Phase.WAITING else [],
+        placement=placed if of.host_id and kept else None,
+    )
 
 
 def pool(n: int = 40, *, ready: int = 2, total: int = 12, note: str = "", name: str = "office") -> Pool:
@@ -179,6 +209,14 @@ def host(n: int = 60, *, up: bool = True) -> Host:
         desktops=11,
         warning="" if up else "No usable KVM: every desktop is emulated, which is slow.",
     )
+
+
+def maintained(*waits_for: str, stays: str = "") -> Host:
+    """A host in maintenance."""
+    left = HostMaintenance(
+        in_use=1, leaving=2, stopping=0, kept=1, done=not waits_for, waits_for=list(waits_for), stays=stays
+    )
+    return host().model_copy(update={"maintenance": left})
 
 
 def room_on(n: int, bound: Bound, pool_n: int = 40, name: str = "office") -> HostRoom:
@@ -342,6 +380,14 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
             for bound in get_args(Bound)
         ),
         ("console/hosts", HostsView(hosts=[measured_host(room_on(43, "memory"), room_on(2, "disk", 41))], strays=[])),
+        *(
+            ("console/host", HostView(host=one, desktops=[], strays=[]))
+            for one in (
+                maintained("1 desktop is in use and stays until its session ends."),
+                maintained(stays="One stays."),
+            )
+        ),
+        ("console/hosts", HostsView(hosts=[maintained()], strays=[])),
         ("console/host", HostView(host=host(61, up=False), desktops=every_phase, strays=[stray])),
         (
             "console/images",
@@ -377,7 +423,10 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
         ("console/sessions", SessionsView(sessions=[session(Phase.READY), seen, slow, kept])),
         ("console/sessions", SessionsView(sessions=[])),
         ("console/desktops", DesktopsView(desktops=every_phase, listing=listing, pools=[pool()])),
-        *(("console/desktop", DesktopView(desktop=d, events=events)) for d in every_phase),
+        *(
+            ("console/desktop", DesktopView(desktop=d, events=events, explanation=explanation(d, kept=kept)))
+            for d, kept in product(every_phase, (True, False))
+        ),
         ("console/users", UsersView(users=[user(), user(2, "bela")], form=typed)),
         ("console/user", UserView(user=user(2, "bela"), groups=[group], entitlements=[of_group], form=Form())),
         ("console/groups", GroupsView(groups=[group], form=typed)),

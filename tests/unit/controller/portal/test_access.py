@@ -30,6 +30,8 @@ PAGES: dict[str, frozenset[str]] = {
     "GET /console/events.csv": frozenset({"auditor", "administrator"}),
     "GET /console/hosts": ALL_BUT_HELPDESK,
     "GET /console/hosts/{host}": ALL_BUT_HELPDESK,
+    "POST /console/hosts/{host}/maintain": ADMINISTRATORS,
+    "POST /console/hosts/{host}/take-desktops": ADMINISTRATORS,
     "GET /console/images": ALL_BUT_HELPDESK,
     "POST /console/images/build": POOL_ADMINS,
     "POST /console/images/import": POOL_ADMINS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from frazil.controller.planning.refusals import Refusal, Why, in_a_sentence
 from frazil.controller.portal.said import SAYINGS, said
 from frazil.controller.services.words import forbidden
 from frazil.model.policy import Policy
@@ -80,3 +81,22 @@ def test_a_saying_within_a_saying_is_translated_too() -> None:
     assert "Booting" not in answer.text
     unknown = said("Preparing its template, once for all desktops of its kind: Dusting it", MAGYAR)
     assert unknown.text.endswith("Dusting it")
+
+
+def test_what_keeps_hosts_from_taking_a_desktop_is_translated_reason_by_reason() -> None:
+    refusals = [Refusal(why, ("a", "b"), "", "") for why in Why] + [Refusal(Why.MEMORY, ("c",), "", "")]
+    reason = in_a_sentence(refusals, image_name="debian")
+    for text in (reason, f"Spares are wanted, but none can be placed. {reason}"):
+        answer = said(text, MAGYAR)
+        assert not answer.english
+        assert "2 gép: túl kevés memóriája maradt" in answer.text
+        assert "1 gép: túl kevés memóriája maradt" in answer.text
+        assert not any(why.value in answer.text for why in Why)
+
+
+@pytest.mark.parametrize("why", Why)
+def test_a_reason_that_is_every_host_s_is_translated(why: Why) -> None:
+    pressed = "This host is short of memory: 9 MiB are left, and nothing is started below 99 MiB. "
+    figures = "1280 MiB are needed, the roomiest has 512 MiB."
+    detail = f"{pressed}The desktops that run go on." if why is Why.PRESSURE else figures
+    assert not said(in_a_sentence([Refusal(why, ("a",), detail, "")], image_name="debian"), MAGYAR).english

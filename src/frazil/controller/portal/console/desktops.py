@@ -85,7 +85,8 @@ class Desktops:
     async def _show(self, call: Call, error: FrazilError | None = None) -> Response:
         desktop = await self._services.desktops.show(call.identity, call.ref("desktop"))
         events = (await self._services.desktops.events(call.identity, desktop.id, limit=EVENTS_SHOWN)).items
-        view = DesktopView(desktop=desktop, events=events)
+        explanation = await self._services.desktops.explain(call.identity, desktop.id)
+        view = DesktopView(desktop=desktop, events=events, explanation=explanation)
         trouble = self._portal.trouble(call, error) if error is not None else None
         status = 200 if error is None else status_of(error)
         return self._portal.page(call, "console/desktop", view, trouble=trouble, status=status, has_live=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from frazil.controller.identity import Right
-from frazil.controller.portal.dispatch import Call, Entry, Portal
+from frazil.controller.portal.dispatch import Call, Entry, Handler, Portal
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.views import HostsView, HostView
 
@@ -19,6 +19,8 @@ class Hosts:
         return [
             Entry("GET", "/console/hosts", Right.SEE_HOSTS, self.index),
             Entry("GET", "/console/hosts/{host}", Right.SEE_HOSTS, self.show),
+            Entry("POST", "/console/hosts/{host}/maintain", Right.CHANGE_HOSTS, self._maintaining(True)),
+            Entry("POST", "/console/hosts/{host}/take-desktops", Right.CHANGE_HOSTS, self._maintaining(False)),
         ]
 
     async def index(self, call: Call) -> Response:
@@ -36,4 +38,12 @@ class Hosts:
             desktops=[desktop for desktop in desktops if desktop.host_id == host.id],
             strays=[stray for stray in strays if stray.host_id == host.id],
         )
-        return self._portal.page(call, "console/host", view)
+        return self._portal.page(call, "console/host", view, has_live=True)
+
+    def _maintaining(self, maintenance: bool) -> Handler:
+        async def maintain(call: Call) -> Response:
+            host = await self._services.hosts.maintain(call.identity, call.ref("host"), maintenance=maintenance)
+            did = "host-maintained" if maintenance else "host-takes-desktops"
+            return self._portal.see(f"/console/hosts/{host.id}", did=did)
+
+        return maintain

@@ -1,0 +1,47 @@
+"""Queries of why desktops are where they are: the newest choice of a host for each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from frazil.controller.planning.placement import Chosen
+from frazil.controller.planning.scores import Score
+from frazil.controller.store.rows import PlacementRow
+from frazil.controller.store.tables import TENANT, placements
+from frazil.controller.store.upsert import upsert
+
+
+def keep(tx: sa.Connection, desktop_id: str, chosen: Chosen, *, now: datetime) -> None:
+    """In place of an earlier choice."""
+    values = {
+        "desktop_id": desktop_id,
+        "tenant_id": TENANT,
+        "host_id": chosen.host_id,
+        "at": now,
+        "able": chosen.able,
+        "of_hosts": chosen.of_hosts,
+        "score": asdict(chosen.score),
+    }
+    upsert(tx, placements, values, keys=["desktop_id"])
+
+
+def find(tx: sa.Connection, desktop_id: str) -> PlacementRow | None:
+    """None when it is placed nowhere, or an older version placed it."""
+    found = tx.execute(sa.select(placements).where(placements.c.desktop_id == desktop_id)).mappings().first()
+    if found is None:
+        return None
+    said = found["score"]
+    score = Score(
+        template=said["template"],
+        room=said["room"],
+        processors=said["processors"],
+        apart=said["apart"],
+        has_template=said["has_template"],
+        left_mib=said["left_mib"],
+        busy=said["busy"],
+        together=said["together"],
+    )
+    return PlacementRow(found["host_id"], found["at"], found["able"], found["of_hosts"], score)
