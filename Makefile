@@ -62,6 +62,7 @@ soak:
 	@$(PYTHON) scripts/bootstrap soak
 	$(SUDO) scripts/fresh-machine
 	$(SUDO) $(PYTEST) tests -m soak --timeout=7200
+	$(SUDO) env FRAZIL_STORM_S=600 $(PYTEST) tests/integration/controller/test_several.py -k storm
 	$(SUDO) env FRAZIL_FORBIDDEN_S=600 $(PYTEST) tests/e2e/test_sharing.py tests/e2e/test_desktop_in_native_viewer.py -k policy
 
 clean:

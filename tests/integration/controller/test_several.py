@@ -25,10 +25,15 @@ from tests.integration.controller.stage import PNG, Controller, Host, connected,
 TAKEOVER_S = 10.0
 SPARES = 6
 PEOPLE = 8
-STORM_S = float(os.environ.get("FRAZIL_STORM_S", "20"))
+STORM_S = float(os.environ.get("FRAZIL_STORM_S", "12"))
 """For how long one controller after the other is killed; `make soak` has ten minutes of it."""
 KILL_EVERY_S = 4.0
 Pair = tuple[Controller, Controller]
+
+
+def _show(log: Path) -> None:
+    """Where a test fails, it is shown with it."""
+    print(log.read_text())
 
 
 def made(place: Path, url: str) -> Iterator[Pair]:
@@ -37,7 +42,7 @@ def made(place: Path, url: str) -> Iterator[Pair]:
             stack.enter_context(Controller(place, number=number, controllers=2, database_url=url)) for number in (1, 2)
         ]
         for one in pair:
-            stack.callback(lambda one=one: print(one.log.read_text()))  # shown where a test fails
+            stack.callback(_show, one.log)
             one.start()
         yield pair[0], pair[1]
 

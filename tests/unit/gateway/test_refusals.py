@@ -14,7 +14,7 @@ class Controller(ControllerSide):
     """Takes what it is told, or raises."""
 
     def __init__(self) -> None:
-        super().__init__(Path("/nowhere"))
+        super().__init__([Path("/nowhere")])
         self.told: list[Refusal] = []
         self.error: Exception | None = None
 
