@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from frazil.client import DeadlinePassed
-from frazil.model.errors import Conflict, InvalidInput, RemoteProtocolError, Unavailable
+from frazil.model.errors import Conflict, InvalidInput, Refused, RemoteProtocolError, Unavailable
 from frazil.spice.base_messages import BaseServer, Data, Empty
 from frazil.spice.channels import channel_name
 from frazil.spice.framing import Message
@@ -27,6 +27,7 @@ from frazil.spice.main_channel import (
 )
 from frazil.viewer.agent import Agent
 from frazil.viewer.channel import Channel
+from frazil.viewer.clipboard import Clipboard
 from frazil.viewer.inputs import PAUSE_S, Inputs
 from frazil.viewer.screen import Screen
 from frazil.viewer.screenshot import Box, Screenshot
@@ -65,6 +66,7 @@ class Desktop:
         self._main = main
         self._screen = Screen()
         self._agent = Agent()
+        self._clipboard = Clipboard(self._agent)
         self._changes = Changes()
         self._inputs: Inputs | None = None
         self._links = [main]
@@ -216,30 +218,64 @@ class Desktop:
     # The clipboard
 
     async def wait_for_agent(self, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Wait until the desktop's agent is there, which shares the clipboard. Raises DeadlinePassed."""
+        """Wait until the desktop's agent is there, by which text and files go. Raises DeadlinePassed."""
         await self._until(lambda: self._agent.ready, "The agent's coming", timeout_s)
 
     async def set_clipboard(self, text: str) -> None:
         """Have `text` on the desktop's clipboard; the desktop fetches it when somebody pastes, while we are connected.
 
-        Raises Conflict without an agent.
+        Raises Conflict without an agent, Refused where the desktop's policy forbids all copying.
         """
         self._changes.check()
-        self._agent.offer(text)
+        self._clipboard.offer(text)
         await self._send_agents()
+
+    async def wait_for_paste(self, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until the desktop has fetched what `set_clipboard` gave it, because somebody pastes.
+
+        Raises DeadlinePassed when nobody does, Conflict when something else was copied there or the agent goes.
+        """
+        ours = self._clipboard
+
+        def over() -> bool:
+            return (ours.fetched and self._agent.idle) or not (ours.offering and self._agent.ready)
+
+        await self._until(over, "The pasting of the text", timeout_s)
+        if not ours.fetched:
+            raise Conflict("The text is not on the desktop's clipboard any more: something else is, or its agent went.")
 
     async def clipboard(self, *, timeout_s: float = TIMEOUT_S) -> str:
-        """The text on the desktop's clipboard; waits until there is some. Raises Conflict without an agent.
+        """The text on the desktop's clipboard; waits until there is some.
 
-        Raises DeadlinePassed when none comes.
+        Raises Conflict without an agent, DeadlinePassed when no text comes, Refused when it is not given.
         """
-        if not self._agent.ready:
-            raise Conflict("The desktop's agent is not there, by which the clipboard goes.", remedy="wait_for_agent")
-        await self._until(lambda: self._agent.offered, "A copying of text", timeout_s)
-        self._agent.ask()
+        self._changes.check()
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    offered = self._clipboard.offered  # an agent may have text that was copied before we came
+                    text = await self._ask_clipboard(2 * timeout_s)
+                    if text is not None:
+                        return text
+                    if offered:
+                        raise Refused(
+                            "The desktop does not give the text that was copied.",
+                            remedy="It may be larger than the desktop's policy lets pass.",
+                        )
+                    await self._until(lambda: self._clipboard.offered, "A copying", 2 * timeout_s)
+        except TimeoutError as exc:
+            raise DeadlinePassed(
+                f"No text came from the desktop's clipboard within {timeout_s:g} s.",
+                remedy="Nothing was copied there, or the desktop's policy lets nothing out.",
+            ) from exc
+
+    async def _ask_clipboard(self, timeout_s: float) -> str | None:
+        self._clipboard.ask()
         await self._send_agents()
-        await self._until(lambda: self._agent.received is not None, "The giving of the clipboard's text", timeout_s)
-        return self._agent.received or ""
+        await self._until(lambda: self._clipboard.answered or not self._agent.ready, "An answer", timeout_s)
+        if not self._clipboard.answered:
+            raise Conflict("The desktop's agent went away when it was asked for its text.")
+        return self._clipboard.text
 
     # What a connection does
 
@@ -318,13 +354,17 @@ class Desktop:
             case AgentTokens():
                 self._agent.granted(record.tokens)
             case Data() if message.type == MainServer.AGENT_DATA:
-                self._agent.feed(message.body)
+                self._hear(self._agent.feed(message.body))
             case _ if message.type == MainServer.AGENT_DISCONNECTED:
                 self._agent.disconnect()
             case _:
                 return
         await self._send_agents()
         self._changes.tell()
+
+    def _hear(self, told: tuple[int, bytes] | None) -> None:
+        if told is not None:
+            self._clipboard.hear(*told)
 
     async def _on_display(self, message: Message) -> None:
         if self._screen.display(message.type, message.body):
