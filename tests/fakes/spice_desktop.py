@@ -97,6 +97,8 @@ class SpiceDesktop:
         self._channels = tuple(channels)
         self._error = error
         self._window = window
+        self.stalls = False
+        self.kept_tokens = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     def give(self) -> socket.socket:
@@ -189,7 +191,7 @@ class SpiceDesktop:
         elif isinstance(record, MouseModeRequest):
             main.say(MainServer.MOUSE_MODE, MouseModeState(supported=self._modes, current=record.mode))
         elif isinstance(record, Data):
-            main.say(MainServer.AGENT_TOKEN, AgentTokens(tokens=1))
+            self.grant(1)
             self.guest.feed(memoryview(bytes(record.data)))
 
     def draw(self, messages: Iterable[tuple[int, bytes]]) -> None:
@@ -199,6 +201,13 @@ class SpiceDesktop:
 
     def start_agent(self, tokens: int = 10) -> None:
         self.clients[ChannelType.MAIN].say(MainServer.AGENT_CONNECTED_TOKENS, AgentTokens(tokens=tokens))
+
+    def grant(self, tokens: int) -> None:
+        """Take so many messages more for the agent; while it `stalls` they are kept."""
+        if self.stalls:
+            self.kept_tokens += tokens
+        else:
+            self.clients[ChannelType.MAIN].say(MainServer.AGENT_TOKEN, AgentTokens(tokens=tokens))
 
     def stop_agent(self) -> None:
         self.clients[ChannelType.MAIN].say(MainServer.AGENT_DISCONNECTED, AgentDisconnected(error=0))

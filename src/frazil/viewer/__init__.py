@@ -9,7 +9,8 @@
         (await desktop.wait_still()).save("hello.png")
 
 `connect` takes a viewer's file, an address or sockets; `Desktop` is what it gives, `Screenshot` what is seen. It is
-made for one event loop, and decodes all pictures in it. Sound, USB devices, files and migration are not followed.
+made for one event loop, and decodes all pictures in it. Sound, USB devices, shared folders and migration are not
+followed.
 """
 
 from frazil.spice.image_records import ImageCompression

@@ -11,7 +11,7 @@ from frazil.spice.capabilities import has, words_of
 from frazil.spice.main_channel import AgentTokens, MainClient
 from frazil.spice.records import encode
 
-CAPS = words_of((AgentCap.CLIPBOARD_BY_DEMAND, AgentCap.CLIPBOARD_SELECTION))
+CAPS = words_of((AgentCap.CLIPBOARD_BY_DEMAND, AgentCap.CLIPBOARD_SELECTION, AgentCap.FILE_XFER_DETAILED_ERRORS))
 
 
 class Agent:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from frazil.client import DeadlinePassed
-from frazil.model.errors import Conflict, InvalidInput, Refused, RemoteProtocolError, Unavailable
+from frazil.model.errors import Conflict, InvalidInput, RemoteProtocolError, Unavailable
 from frazil.spice.base_messages import BaseServer, Data, Empty
 from frazil.spice.channels import channel_name
 from frazil.spice.framing import Message
@@ -25,12 +26,11 @@ from frazil.spice.main_channel import (
     ServerName,
     ServerUuid,
 )
-from frazil.viewer.agent import Agent
 from frazil.viewer.channel import Channel
-from frazil.viewer.clipboard import Clipboard
 from frazil.viewer.inputs import PAUSE_S, Inputs
 from frazil.viewer.screen import Screen
 from frazil.viewer.screenshot import Box, Screenshot
+from frazil.viewer.sharing import Sharing
 from frazil.viewer.waiting import Changes
 
 TIMEOUT_S = 30.0
@@ -65,9 +65,8 @@ class Desktop:
     def __init__(self, main: Channel, first: MainInit) -> None:
         self._main = main
         self._screen = Screen()
-        self._agent = Agent()
-        self._clipboard = Clipboard(self._agent)
         self._changes = Changes()
+        self._sharing = Sharing(self._changes, self._send_agents)
         self._inputs: Inputs | None = None
         self._links = [main]
         self._mouse_mode = first.current_mouse_mode
@@ -75,7 +74,7 @@ class Desktop:
         self._name = self._uuid = ""
         self._channels: tuple[tuple[int, int], ...] = ()
         if first.agent_connected:
-            self._agent.connect(first.agent_tokens)
+            self._sharing.agent.connect(first.agent_tokens)
 
     # What is seen
 
@@ -104,7 +103,7 @@ class Desktop:
             width=primary.width if primary else 0,
             height=primary.height if primary else 0,
             absolute_mouse=self._mouse_mode == MouseMode.CLIENT,
-            agent=self._agent.connected,
+            agent=self._sharing.agent.connected,
             received_bytes=sum(link.received_bytes for link in self._links),
             drawings=self.drawings,
             pictures={kind.name.lower().replace("_", "-"): count for kind, count in sorted(used.items())},
@@ -215,67 +214,50 @@ class Desktop:
         """Turn the wheel: down by so many notches, up when it is negative."""
         await self.click(button=MouseButton.DOWN if lines > 0 else MouseButton.UP, times=abs(lines))
 
-    # The clipboard
+    # What goes over the desktop's agent
 
     async def wait_for_agent(self, *, timeout_s: float = TIMEOUT_S) -> None:
         """Wait until the desktop's agent is there, by which text and files go. Raises DeadlinePassed."""
-        await self._until(lambda: self._agent.ready, "The agent's coming", timeout_s)
+        await self._until(lambda: self._sharing.agent.ready, "The agent's coming", timeout_s)
 
     async def set_clipboard(self, text: str) -> None:
         """Have `text` on the desktop's clipboard; the desktop fetches it when somebody pastes, while we are connected.
 
         Raises Conflict without an agent, Refused where the desktop's policy forbids all copying.
         """
-        self._changes.check()
-        self._clipboard.offer(text)
-        await self._send_agents()
+        await self._sharing.offer(text)
 
     async def wait_for_paste(self, *, timeout_s: float = TIMEOUT_S) -> None:
         """Wait until the desktop has fetched what `set_clipboard` gave it, because somebody pastes.
 
         Raises DeadlinePassed when nobody does, Conflict when something else was copied there or the agent goes.
         """
-        ours = self._clipboard
-
-        def over() -> bool:
-            return (ours.fetched and self._agent.idle) or not (ours.offering and self._agent.ready)
-
-        await self._until(over, "The pasting of the text", timeout_s)
-        if not ours.fetched:
-            raise Conflict("The text is not on the desktop's clipboard any more: something else is, or its agent went.")
+        await self._sharing.pasted(timeout_s=timeout_s)
 
     async def clipboard(self, *, timeout_s: float = TIMEOUT_S) -> str:
         """The text on the desktop's clipboard; waits until there is some.
 
         Raises Conflict without an agent, DeadlinePassed when no text comes, Refused when it is not given.
         """
-        self._changes.check()
-        try:
-            async with asyncio.timeout(timeout_s):
-                while True:
-                    offered = self._clipboard.offered  # an agent may have text that was copied before we came
-                    text = await self._ask_clipboard(2 * timeout_s)
-                    if text is not None:
-                        return text
-                    if offered:
-                        raise Refused(
-                            "The desktop does not give the text that was copied.",
-                            remedy="It may be larger than the desktop's policy lets pass.",
-                        )
-                    await self._until(lambda: self._clipboard.offered, "A copying", 2 * timeout_s)
-        except TimeoutError as exc:
-            raise DeadlinePassed(
-                f"No text came from the desktop's clipboard within {timeout_s:g} s.",
-                remedy="Nothing was copied there, or the desktop's policy lets nothing out.",
-            ) from exc
+        return await self._sharing.text(timeout_s=timeout_s)
 
-    async def _ask_clipboard(self, timeout_s: float) -> str | None:
-        self._clipboard.ask()
-        await self._send_agents()
-        await self._until(lambda: self._clipboard.answered or not self._agent.ready, "An answer", timeout_s)
-        if not self._clipboard.answered:
-            raise Conflict("The desktop's agent went away when it was asked for its text.")
-        return self._clipboard.text
+    async def send_file(
+        self,
+        path: str | Path,
+        on_progress: Callable[[int, int], None] = lambda _sent, _size: None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """Send a file, and wait until the desktop has stored it: where its agent puts files, such as Downloads.
+
+        `on_progress` is told how many bytes were sent and how many there are. `timeout_s` is for each piece, not for
+        all of it. Whoever is cancelled in here cancels the transfer at the desktop too.
+
+        Raises InvalidInput for what is no file, Conflict without an agent or somebody signed in, Refused where the
+        policy or the desktop says no, OutOfSpace, Unavailable when the agent goes, HostError when the file can't be
+        stored, DeadlinePassed when the desktop takes nothing more.
+        """
+        await self._sharing.send_file(Path(path), on_progress, timeout_s=timeout_s)
 
     # What a connection does
 
@@ -324,7 +306,7 @@ class Desktop:
         await self._until(lambda: self._screen.complete and self.drawings > drawings, "Another drawing", timeout_s)
 
     async def _send_agents(self) -> None:
-        for number, record in self._agent.outgoing():
+        for number, record in self._sharing.agent.outgoing():
             await self._main.send(number, record)
 
     async def _follow(self, messages: AsyncIterator[Message], handle: Callable[[Message], Awaitable[None]]) -> None:
@@ -350,21 +332,17 @@ class Desktop:
             case ServerUuid():
                 self._uuid = bytes(record.uuid).hex()
             case AgentTokens() if message.type == MainServer.AGENT_CONNECTED_TOKENS:
-                self._agent.connect(record.tokens)
+                self._sharing.agent.connect(record.tokens)
             case AgentTokens():
-                self._agent.granted(record.tokens)
+                self._sharing.agent.granted(record.tokens)
             case Data() if message.type == MainServer.AGENT_DATA:
-                self._hear(self._agent.feed(message.body))
+                self._sharing.hear(message.body)
             case _ if message.type == MainServer.AGENT_DISCONNECTED:
-                self._agent.disconnect()
+                self._sharing.agent.disconnect()
             case _:
                 return
         await self._send_agents()
         self._changes.tell()
-
-    def _hear(self, told: tuple[int, bytes] | None) -> None:
-        if told is not None:
-            self._clipboard.hear(*told)
 
     async def _on_display(self, message: Message) -> None:
         if self._screen.display(message.type, message.body):

@@ -1,16 +1,22 @@
-"""`frazil spice clipboard` on a server of our own."""
+"""`frazil spice clipboard` and `send-file` on a server of our own."""
 
 from __future__ import annotations
 
 import io
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from frazil.cli.exits import Exit
 from frazil.cli.main import run
+from frazil.spice.agent_messages import FileXferResult
 from frazil.spice.inputs_channel import Key
 from tests.fakes.spice_desktop import SpiceDesktop
 from tests.harness.spice_commands import serving, told
+from tests.harness.waiting import until
 
 
 def given(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -65,3 +71,44 @@ def test_what_can_not_be_shared_is_said(capsys: pytest.CaptureFixture[str], monk
     with serving(SpiceDesktop(agent=True, agent_caps=())) as address:
         assert run(["spice", "clipboard", "get", address]) == Exit.REFUSED
         assert "policy" in capsys.readouterr().err
+
+
+def test_files_arrive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = tmp_path / "a.txt", tmp_path / "b.bin"
+    first.write_text("hello")
+    second.write_bytes(bytes(200_000))
+    fake = SpiceDesktop(agent=True)
+    with serving(fake) as address:
+        found = told(capsys, "send-file", address, str(first), str(second))
+        assert found == {"files": [{"name": "a.txt", "bytes": 5}, {"name": "b.bin", "bytes": 200_000}]}
+        assert run(["spice", "send-file", address, str(first)]) == Exit.DONE
+        assert "a.txt is on the desktop" in capsys.readouterr().err
+    assert fake.guest.stored == {"a.txt": b"hello", "b.bin": bytes(200_000)}
+
+
+def test_files_that_can_not_arrive_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a.txt"
+    file.touch()
+    fake = SpiceDesktop(agent=True)
+    fake.guest.answers = (FileXferResult.NOT_ENOUGH_SPACE, (1000).to_bytes(8, "little"))
+    with serving(fake) as address:
+        assert run(["spice", "send-file", address, str(file), str(tmp_path / "none")]) == Exit.WRONG_CALL
+        assert not fake.heard
+        assert run(["spice", "send-file", address, str(file)]) == Exit.FAILED
+        assert "1000 are free" in capsys.readouterr().err
+
+
+def test_ctrl_c_cancels_at_the_desktop_too(tmp_path: Path) -> None:
+    file = tmp_path / "large.bin"
+    file.write_bytes(bytes(1 << 20))
+    fake = SpiceDesktop(agent=True)
+    fake.guest.answers = None
+    with serving(fake) as address:
+        command = [sys.executable, "-m", "frazil.cli.main", "spice", "send-file", address, str(file)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            until(lambda: bool(fake.guest.coming), "the desktop is asked")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+            assert process.returncode == Exit.INTERRUPTED, said
+    assert fake.guest.cancelled == ["large.bin"]
+    assert not fake.guest.stored

@@ -22,8 +22,9 @@ from frazil.model.errors import InvalidInput
 if TYPE_CHECKING:  # numpy takes a while to come, which nobody else should wait for
     from frazil.viewer import Box, Desktop
 
-app = group("Look at any SPICE desktop, type and click on it, without a screen.")
+app = group("Look at any SPICE desktop, type and click on it, share text and files with it, without a screen.")
 app.add_typer(spice_sharing.clipboard, name="clipboard")
+app.command("send-file")(spice_sharing.send_file)
 
 Display = Annotated[int, typer.Option("--display", min=0, help="The number of the display channel.")]
 Settle = Annotated[float, typer.Option("--settle", min=0, metavar="SECONDS", help="Wait for so long a stillness.")]

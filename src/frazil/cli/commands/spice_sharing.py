@@ -1,8 +1,11 @@
-"""What `frazil spice` shares with a desktop by its agent: text."""
+"""What `frazil spice` shares with a desktop by its agent: text, and files."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,6 +90,52 @@ def set_(
 
     told = on(where, give, from_stdin=False, timeout_s=timeout, quiet=as_json)
     output.answer(told, as_json=as_json, people=lambda: None)
+
+
+def send_file(
+    where: Where,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="One after the other.")],
+    password_stdin: PasswordStdin = False,
+    timeout: Timeout = CONNECT_S,
+    as_json: Json = False,
+) -> None:
+    """Send files to a desktop, and wait until it has stored them: where its agent puts files, such as Downloads.
+
+    Ctrl-C cancels the file that is on its way at the desktop too. --timeout is for each piece, not for a whole file.
+
+    \b
+    Examples:
+      frazil spice send-file office report.pdf
+      frazil spice send-file spice://127.0.0.1:5900 *.png
+    """
+    for file in files:
+        if not file.is_file():
+            raise InvalidInput(f"{file} is no file; nothing was sent.", field="files")
+
+    async def send(desktop: Desktop) -> dict[str, object]:
+        await _agent(desktop, timeout_s=timeout)
+        sent = []
+        for file in files:
+            with output.progress(f"Sending {output.plain(file.name).plain}", quiet=as_json) as bar:
+                await desktop.send_file(file, _telling(bar), timeout_s=timeout)
+            sent.append({"name": file.name, "bytes": file.stat().st_size})
+            if not as_json:
+                output.say(f"{output.plain(file.name).plain} is on the desktop.")
+        return {"files": sent}
+
+    told = on(where, send, from_stdin=password_stdin, timeout_s=timeout, quiet=as_json)
+    output.answer(told, as_json=as_json, people=lambda: None)
+
+
+def _telling(bar: output.Bar) -> Callable[[int, int], None]:
+    began_s = time.monotonic()
+
+    def tell(sent: int, size: int) -> None:
+        share = sent / size if size else 1.0
+        left_s = (time.monotonic() - began_s) * (1 - share) / share if share else None
+        bar.tell(step="", fraction=share, left_s=left_s)
+
+    return tell
 
 
 async def _agent(desktop: Desktop, *, timeout_s: float) -> None:
