@@ -20,7 +20,7 @@ from frazil.spice.capabilities import CommonCap, words_of
 from frazil.spice.channels import ChannelType
 from frazil.spice.display_channel import DISPLAY_FROM_CLIENT, DisplayClient, DisplayServer
 from frazil.spice.framing import HeaderKind, MessageParser
-from frazil.spice.inputs_channel import INPUTS_FROM_CLIENT
+from frazil.spice.inputs_channel import INPUTS_FROM_CLIENT, InputsClient
 from frazil.spice.link import LinkReply
 from frazil.spice.link_errors import LinkError
 from frazil.spice.main_channel import (
@@ -65,7 +65,7 @@ class _Client:
 class SpiceDesktop:
     """`heard` has what each channel's client said, decoded; `guest` is the agent, there from the first with `agent`.
 
-    `picture` is the name of a capture, or messages that are shown at first.
+    `picture` is the name of a capture, or messages that are shown at first; `echo` is what each key draws.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class SpiceDesktop:
         password: bytes = b"",
         mini: bool = True,
         picture: str | Sequence[tuple[int, bytes]] = "lz",
+        echo: Sequence[tuple[int, bytes]] = (),
         agent: bool = False,
         agent_tokens: int = 10,
         agent_caps: tuple[AgentCap, ...] = desktop_agent.CAPS,
@@ -91,6 +92,7 @@ class SpiceDesktop:
         caps = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, *([CommonCap.MINI_HEADER] if mini else []))
         self._reply = LinkReply(error=LinkError.OK, public_key=self._key.public_der, common_caps=words_of(caps))
         self._first = captures.messages(picture) if isinstance(picture, str) else picture
+        self._echo = echo
         self._agent = agent
         self._tokens = agent_tokens
         self._modes = mouse_modes
@@ -183,6 +185,8 @@ class SpiceDesktop:
             client.say(BaseServer.SET_ACK, SetAck(generation=3, window=self._window))
             self.draw(self._first)
             client.say(DisplayServer.MARK, Empty())
+        if channel is ChannelType.INPUTS and number == InputsClient.KEY_DOWN:
+            self.draw(self._echo)
         if channel is not ChannelType.MAIN:
             return
         if number == MainClient.ATTACH_CHANNELS:

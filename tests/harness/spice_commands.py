@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
@@ -14,6 +16,7 @@ import pytest
 from frazil.cli.exits import Exit
 from frazil.cli.main import run
 from tests.fakes.spice_desktop import SpiceDesktop
+from tests.harness.waiting import until
 
 
 @contextmanager
@@ -49,3 +52,17 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
     found = json.loads(capsys.readouterr().out)
     assert isinstance(found, dict)
     return found
+
+
+@contextmanager
+def ctrl_c(when: Callable[[], bool]) -> Iterator[None]:
+    """This process gets Ctrl-C as soon as that is so, for the command that runs in the block."""
+
+    def press() -> None:
+        until(when, "the command has come so far")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    yield
+    thread.join(60)

@@ -20,9 +20,9 @@ async def opened(fake: SpiceDesktop, **options: Any) -> AsyncIterator[Desktop]:
         yield desktop
 
 
-async def reached(condition: Callable[[], bool]) -> None:
+async def reached(condition: Callable[[], bool], *, timeout_s: float = DEADLINE_S) -> None:
     """What the other side has to hear first."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.005)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from frazil.cli.portal import portal_url
 from frazil.client import Client
 from frazil.model.errors import InvalidInput, Unavailable
 from frazil.settings import Settings, load
@@ -87,6 +88,21 @@ def connect() -> Client:
         "No controller is known here: only root can use this machine's own, and nobody signed in to another.",
         remedy="Use sudo, or: frazil login https://…",
     )
+
+
+def public_place() -> tuple[str, Path | None]:
+    """Where anybody can sign in to the controller that `connect` reaches: the address, and a PEM file to trust."""
+    environment = os.environ
+    if url := environment.get("FRAZIL_URL"):
+        ca = environment.get("FRAZIL_CA")
+        return url, Path(ca) if ca else None
+    here = settings()
+    if os.access(here.local_socket, os.W_OK):
+        return portal_url(here), here.tls_dir / "ca.pem"
+    sign_in = saved(sign_in_file(environment))
+    if sign_in is None:
+        raise Unavailable("No controller is known here.", remedy="Use sudo, or: frazil login https://…")
+    return sign_in.url, sign_in.ca
 
 
 def pause(seconds: float) -> None:

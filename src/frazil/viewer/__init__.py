@@ -18,6 +18,18 @@ from frazil.spice.inputs_channel import MouseButton
 from frazil.viewer.address import Address, Proxy
 from frazil.viewer.connecting import connect
 from frazil.viewer.desktop import Desktop, Info
+from frazil.viewer.outline import Outline
 from frazil.viewer.screenshot import Box, Screenshot
 
-__all__ = ["Address", "Box", "Desktop", "ImageCompression", "Info", "MouseButton", "Proxy", "Screenshot", "connect"]
+__all__ = [
+    "Address",
+    "Box",
+    "Desktop",
+    "ImageCompression",
+    "Info",
+    "MouseButton",
+    "Outline",
+    "Proxy",
+    "Screenshot",
+    "connect",
+]

@@ -28,6 +28,7 @@ from frazil.spice.main_channel import (
 )
 from frazil.viewer.channel import Channel
 from frazil.viewer.inputs import PAUSE_S, Inputs
+from frazil.viewer.outline import Outline
 from frazil.viewer.screen import Screen
 from frazil.viewer.screenshot import Box, Screenshot
 from frazil.viewer.sharing import Sharing
@@ -51,6 +52,7 @@ class Info:
     absolute_mouse: bool
     agent: bool
     received_bytes: int
+    sent_bytes: int
     drawings: int
     pictures: dict[str, int]
 
@@ -62,9 +64,9 @@ class Desktop:
     server closed it, RemoteProtocolError when it said what is not SPICE. All of it runs in one event loop.
     """
 
-    def __init__(self, main: Channel, first: MainInit) -> None:
+    def __init__(self, main: Channel, first: MainInit, screen: Screen | Outline) -> None:
         self._main = main
-        self._screen = Screen()
+        self._screen = screen
         self._changes = Changes()
         self._sharing = Sharing(self._changes, self._send_agents)
         self._inputs: Inputs | None = None
@@ -81,10 +83,10 @@ class Desktop:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels. Raises Conflict while nothing is shown."""
-        primary = self._screen.canvas.primary
-        if primary is None:
+        size = self._screen.size
+        if size is None:
             raise Conflict("The desktop shows no picture now.", remedy="Wait for one: wait_for_picture.")
-        return primary.width, primary.height
+        return size
 
     @property
     def drawings(self) -> int:
@@ -94,19 +96,19 @@ class Desktop:
     @property
     def info(self) -> Info:
         """What is known of it now."""
-        primary = self._screen.canvas.primary
-        used = self._screen.canvas.pictures.used
+        width, height = self._screen.size or (0, 0)
         return Info(
             name=self._name,
             uuid=self._uuid,
             channels=tuple(f"{channel_name(kind)}-{number}" for kind, number in self._channels),
-            width=primary.width if primary else 0,
-            height=primary.height if primary else 0,
+            width=width,
+            height=height,
             absolute_mouse=self._mouse_mode == MouseMode.CLIENT,
             agent=self._sharing.agent.connected,
             received_bytes=sum(link.received_bytes for link in self._links),
+            sent_bytes=sum(link.sent_bytes for link in self._links),
             drawings=self.drawings,
-            pictures={kind.name.lower().replace("_", "-"): count for kind, count in sorted(used.items())},
+            pictures=dict(self._screen.used),
         )
 
     def screenshot(self, *, pointer: bool = False) -> Screenshot:
@@ -116,8 +118,12 @@ class Desktop:
 
     async def wait_for_picture(self, *, timeout_s: float = TIMEOUT_S) -> Screenshot:
         """The first whole picture, or what is seen now when it has come already. Raises DeadlinePassed."""
-        await self._until(lambda: self._screen.complete, "A first picture", timeout_s)
+        await self.wait_for_screen(timeout_s=timeout_s)
         return self.screenshot()
+
+    async def wait_for_screen(self, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until all that was on the screen has come; also without pictures. Raises DeadlinePassed."""
+        await self._until(lambda: self._screen.complete, "A first picture", timeout_s)
 
     async def wait_for_drawing(self, *, after: int | None = None, timeout_s: float = TIMEOUT_S) -> int:
         """Wait until more than `after` drawings have come (default: than now); how many. Raises DeadlinePassed."""
@@ -349,7 +355,7 @@ class Desktop:
             self._changes.tell()
 
     async def _on_cursor(self, message: Message) -> None:
-        self._screen.pointer.handle(message.type, message.body)
+        self._screen.cursor(message.type, message.body)
 
     async def _on_inputs(self, message: Message) -> None:
         """Locks that shine, and acknowledgements of motions."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +12,7 @@ from frazil.cli.main import run
 from frazil.spice.agent_messages import FileXferResult
 from frazil.spice.inputs_channel import Key
 from tests.fakes.spice_desktop import SpiceDesktop
-from tests.harness.spice_commands import serving, told
-from tests.harness.waiting import until
+from tests.harness.spice_commands import ctrl_c, serving, told
 
 
 def given(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -103,12 +99,7 @@ def test_ctrl_c_cancels_at_the_desktop_too(tmp_path: Path) -> None:
     file.write_bytes(bytes(1 << 20))
     fake = SpiceDesktop(agent=True)
     fake.guest.answers = None
-    with serving(fake) as address:
-        command = [sys.executable, "-m", "frazil.cli.main", "spice", "send-file", address, str(file)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-            until(lambda: bool(fake.guest.coming), "the desktop is asked")
-            process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=60)
-            assert process.returncode == Exit.INTERRUPTED, said
+    with serving(fake) as address, ctrl_c(lambda: bool(fake.guest.coming)):
+        assert run(["spice", "send-file", address, str(file)]) == Exit.INTERRUPTED
     assert fake.guest.cancelled == ["large.bin"]
     assert not fake.guest.stored
