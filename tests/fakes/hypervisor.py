@@ -37,7 +37,7 @@ PIXEL_PNG = base64.b64decode(
 )
 
 
-def _dead_display() -> int:
+def _dead_display(_desktop_id: str) -> int:
     """A display that is at its end already."""
     qemus, gateways = connected_pair()
     qemus.close()
@@ -54,7 +54,7 @@ class FakeHypervisor:
         installation_id: str,
         boot_s: float = 0.05,
         mute: frozenset[str] = frozenset(),
-        display: Callable[[], int] | None = None,
+        display: Callable[[str], int] | None = None,
         guest_service: bool = False,
     ) -> None:
         self._root = root
@@ -258,7 +258,7 @@ class FakeHypervisor:
 
     async def open_display(self, desktop_id: str) -> int:
         self._on_ours(desktop_id)
-        return self._display()
+        return self._display(desktop_id)
 
     async def agent_ping(self, desktop_id: str, *, timeout_s: float) -> None:
         given = self._on_ours(desktop_id)

@@ -12,26 +12,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from frazil.spice import framing, link
-from frazil.spice.agent_clipboard import (
-    ClipboardData,
-    ClipboardFormat,
-    ClipboardGrab,
-    ClipboardLayout,
-    ClipboardRequest,
-)
-from frazil.spice.agent_messages import AGENT, AgentCap, AgentType, AnnounceCapabilities
-from frazil.spice.agent_stream import AgentAssembler, split
+from frazil.spice.agent_messages import AgentCap, AgentType
+from frazil.spice.agent_stream import split
 from frazil.spice.auth import ENCRYPTED_BYTES, TicketKey
 from frazil.spice.base_messages import BaseServer, Data, Empty, Ping, SetAck
 from frazil.spice.capabilities import CommonCap, words_of
 from frazil.spice.channels import ChannelType
 from frazil.spice.display_channel import DISPLAY_FROM_CLIENT, DisplayClient, DisplayServer
 from frazil.spice.framing import HeaderKind, MessageParser
-from frazil.spice.inputs_channel import INPUTS_FROM_CLIENT
+from frazil.spice.inputs_channel import INPUTS_FROM_CLIENT, InputsClient
 from frazil.spice.link import LinkReply
 from frazil.spice.link_errors import LinkError
 from frazil.spice.main_channel import (
     MAIN_FROM_CLIENT,
+    AgentDisconnected,
     AgentTokens,
     ChannelId,
     ChannelsList,
@@ -45,11 +39,11 @@ from frazil.spice.main_channel import (
     ServerUuid,
 )
 from frazil.spice.records import encode
+from tests.fakes import desktop_agent
+from tests.fakes.desktop_agent import DesktopAgent
 from tests.harness import captures
 
 SESSION = 77
-AGENT_CAPS = words_of((AgentCap.CLIPBOARD_BY_DEMAND, AgentCap.CLIPBOARD_SELECTION, AgentCap.GUEST_LINEEND_CRLF))
-LAYOUT = ClipboardLayout(selection=True)
 ALL = ((ChannelType.DISPLAY, 0), (ChannelType.INPUTS, 0), (ChannelType.CURSOR, 0))
 TABLES = {
     ChannelType.MAIN: MAIN_FROM_CLIENT,
@@ -69,9 +63,9 @@ class _Client:
 
 
 class SpiceDesktop:
-    """`heard` has what each channel's client said, decoded; `clipboard` is the guest's, once it has fetched ours.
+    """`heard` has what each channel's client said, decoded; `guest` is the agent, there from the first with `agent`.
 
-    `picture` is the name of a capture, or messages that are shown at first.
+    `picture` is the name of a capture, or messages that are shown at first; `echo` is what each key draws.
     """
 
     def __init__(
@@ -80,8 +74,10 @@ class SpiceDesktop:
         password: bytes = b"",
         mini: bool = True,
         picture: str | Sequence[tuple[int, bytes]] = "lz",
+        echo: Sequence[tuple[int, bytes]] = (),
         agent: bool = False,
         agent_tokens: int = 10,
+        agent_caps: tuple[AgentCap, ...] = desktop_agent.CAPS,
         mouse_modes: int = 3,
         channels: Iterable[tuple[int, int]] = ALL,
         error: LinkError = LinkError.OK,
@@ -89,20 +85,22 @@ class SpiceDesktop:
     ) -> None:
         self.heard: list[tuple[ChannelType, object]] = []
         self.acks = 0
-        self.clipboard: str | None = None
+        self.guest = DesktopAgent(self.say_as_agent, caps=agent_caps)
         self.clients: dict[ChannelType, _Client] = {}
         self._key = TicketKey()
         self._password = password
         caps = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, *([CommonCap.MINI_HEADER] if mini else []))
         self._reply = LinkReply(error=LinkError.OK, public_key=self._key.public_der, common_caps=words_of(caps))
         self._first = captures.messages(picture) if isinstance(picture, str) else picture
+        self._echo = echo
         self._agent = agent
         self._tokens = agent_tokens
         self._modes = mouse_modes
         self._channels = tuple(channels)
         self._error = error
         self._window = window
-        self._assembler = AgentAssembler()
+        self.stalls = False
+        self.kept_tokens = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     def give(self) -> socket.socket:
@@ -187,6 +185,8 @@ class SpiceDesktop:
             client.say(BaseServer.SET_ACK, SetAck(generation=3, window=self._window))
             self.draw(self._first)
             client.say(DisplayServer.MARK, Empty())
+        if channel is ChannelType.INPUTS and number == InputsClient.KEY_DOWN:
+            self.draw(self._echo)
         if channel is not ChannelType.MAIN:
             return
         if number == MainClient.ATTACH_CHANNELS:
@@ -195,10 +195,8 @@ class SpiceDesktop:
         elif isinstance(record, MouseModeRequest):
             main.say(MainServer.MOUSE_MODE, MouseModeState(supported=self._modes, current=record.mode))
         elif isinstance(record, Data):
-            main.say(MainServer.AGENT_TOKEN, AgentTokens(tokens=1))
-            whole = self._assembler.feed(memoryview(bytes(record.data)))
-            if whole is not None:
-                self._as_agent(whole[0].type, whole[1])
+            self.grant(1)
+            self.guest.feed(memoryview(bytes(record.data)))
 
     def draw(self, messages: Iterable[tuple[int, bytes]]) -> None:
         """Let the display channel say this."""
@@ -208,29 +206,16 @@ class SpiceDesktop:
     def start_agent(self, tokens: int = 10) -> None:
         self.clients[ChannelType.MAIN].say(MainServer.AGENT_CONNECTED_TOKENS, AgentTokens(tokens=tokens))
 
-    def copy(self, text: str) -> None:
-        """Somebody copies on the desktop."""
-        self.clipboard = text
-        self._say(AgentType.CLIPBOARD_GRAB, LAYOUT.encode(ClipboardGrab(types=(ClipboardFormat.UTF8_TEXT,))))
+    def grant(self, tokens: int) -> None:
+        """Take so many messages more for the agent; while it `stalls` they are kept."""
+        if self.stalls:
+            self.kept_tokens += tokens
+        else:
+            self.clients[ChannelType.MAIN].say(MainServer.AGENT_TOKEN, AgentTokens(tokens=tokens))
 
-    def _say(self, kind: AgentType, body: bytes) -> None:
+    def stop_agent(self) -> None:
+        self.clients[ChannelType.MAIN].say(MainServer.AGENT_DISCONNECTED, AgentDisconnected(error=0))
+
+    def say_as_agent(self, kind: AgentType, body: bytes) -> None:
         for part in split(kind, body):
             self.clients[ChannelType.MAIN].say(MainServer.AGENT_DATA, Data(data=part))
-
-    def _as_agent(self, kind: int, body: bytes) -> None:
-        match kind:
-            case AgentType.ANNOUNCE_CAPABILITIES:
-                told = AGENT.decode(kind, body)
-                assert isinstance(told, AnnounceCapabilities)
-                if told.request:
-                    self._say(
-                        AgentType.ANNOUNCE_CAPABILITIES, encode(AnnounceCapabilities(request=True, caps=AGENT_CAPS))
-                    )
-            case AgentType.CLIPBOARD_GRAB:
-                ask = ClipboardRequest(type=ClipboardFormat.UTF8_TEXT)
-                self._say(AgentType.CLIPBOARD_REQUEST, LAYOUT.encode(ask))
-            case AgentType.CLIPBOARD:
-                self.clipboard = bytes(LAYOUT.decode(ClipboardData, body).content.data).decode()
-            case AgentType.CLIPBOARD_REQUEST:
-                data = (self.clipboard or "").encode()
-                self._say(AgentType.CLIPBOARD, LAYOUT.encode(ClipboardData(type=ClipboardFormat.UTF8_TEXT, data=data)))

@@ -38,7 +38,7 @@ class SpiceDisplay:
     def __init__(self) -> None:
         self._key = TicketKey()
 
-    def __call__(self) -> int:
+    def __call__(self, _desktop_id: str) -> int:
         ours, theirs = socket.socketpair()
         threading.Thread(target=self._serve, args=(ours,), daemon=True).start()
         return theirs.detach()

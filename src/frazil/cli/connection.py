@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from frazil.cli.portal import portal_url
 from frazil.client import Client
 from frazil.model.errors import InvalidInput, Unavailable
 from frazil.settings import Settings, load
@@ -76,9 +77,9 @@ def connect() -> Client:
         token = environment.get("FRAZIL_TOKEN")
         ca = environment.get("FRAZIL_CA")
         return Client.remote(url, token=SecretStr(token) if token else None, ca=Path(ca) if ca else None)
-    local = [of.local for of in settings().controller_sockets if os.access(of.local, os.W_OK)]
-    if local:
-        return Client.local(next(filter(_answers, local), local[0]))
+    local = _local(settings())
+    if local is not None:
+        return Client.local(local)
     sign_in = saved(sign_in_file(environment))
     if sign_in is not None:
         return Client.remote(sign_in.url, token=sign_in.token, ca=sign_in.ca)
@@ -90,10 +91,31 @@ def connect() -> Client:
     )
 
 
+def _local(here: Settings) -> Path | None:
+    """A controller of this machine that answers, else one that may be used; None where there is none."""
+    found = [of.local for of in here.controller_sockets if os.access(of.local, os.W_OK)]
+    return next((local for local in found if _answers(local)), found[0] if found else None)
+
+
 def _answers(local: Path) -> bool:
     """Whether a controller listens there: one that was killed leaves its socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(local)) == 0
+
+
+def public_place() -> tuple[str, Path | None]:
+    """Where anybody can sign in to the controller that `connect` reaches: the address, and a PEM file to trust."""
+    environment = os.environ
+    if url := environment.get("FRAZIL_URL"):
+        ca = environment.get("FRAZIL_CA")
+        return url, Path(ca) if ca else None
+    here = settings()
+    if _local(here) is not None:
+        return portal_url(here), here.tls_dir / "ca.pem"
+    sign_in = saved(sign_in_file(environment))
+    if sign_in is None:
+        raise Unavailable("No controller is known here.", remedy="Use sudo, or: frazil login https://…")
+    return sign_in.url, sign_in.ca
 
 
 def pause(seconds: float) -> None:

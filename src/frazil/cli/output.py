@@ -68,6 +68,11 @@ def plain(text: str) -> Text:
     return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
+def raw(text: str) -> None:
+    """Others' text as it is, to a file or a program; on a terminal without what it would obey."""
+    sys.stdout.write(plain(text.expandtabs()).plain if sys.stdout.isatty() else text)
+
+
 def say(text: str) -> None:
     """Tell a person something on the standard error; nobody hears it where the terminal has hung up."""
     with suppress(OSError):

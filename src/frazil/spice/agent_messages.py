@@ -196,6 +196,21 @@ class FileXferStatus:
 
 
 @record
+class FileXferFreeSpace:
+    """The detail of `NOT_ENOUGH_SPACE`, which not every agent gives."""
+
+    free_bytes: U64
+
+
+@record
+class FileXferError:
+    """The detail of `ERROR`, which not every agent gives. Of `kind` 0, `error` is one of GLib's `G_IO_ERROR_*`."""
+
+    kind: U8
+    error: U32
+
+
+@record
 class FileXferData:
     """`size` is the length of `data`."""
 

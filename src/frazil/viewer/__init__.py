@@ -9,7 +9,8 @@
         (await desktop.wait_still()).save("hello.png")
 
 `connect` takes a viewer's file, an address or sockets; `Desktop` is what it gives, `Screenshot` what is seen. It is
-made for one event loop, and decodes all pictures in it. Sound, USB devices, files and migration are not followed.
+made for one event loop, and decodes all pictures in it. Sound, USB devices, shared folders and migration are not
+followed.
 """
 
 from frazil.spice.image_records import ImageCompression
@@ -17,6 +18,18 @@ from frazil.spice.inputs_channel import MouseButton
 from frazil.viewer.address import Address, Proxy
 from frazil.viewer.connecting import connect
 from frazil.viewer.desktop import Desktop, Info
+from frazil.viewer.outline import Outline
 from frazil.viewer.screenshot import Box, Screenshot
 
-__all__ = ["Address", "Box", "Desktop", "ImageCompression", "Info", "MouseButton", "Proxy", "Screenshot", "connect"]
+__all__ = [
+    "Address",
+    "Box",
+    "Desktop",
+    "ImageCompression",
+    "Info",
+    "MouseButton",
+    "Outline",
+    "Proxy",
+    "Screenshot",
+    "connect",
+]

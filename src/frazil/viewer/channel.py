@@ -25,7 +25,7 @@ COMMON_CAPS = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, CommonCap.MINI_HE
 
 
 class Channel:
-    """Made by `enter`. `received_bytes` counts all that came, `received` the messages."""
+    """Made by `enter`. `received_bytes` counts all that came, `received` the messages; `sent_bytes` what went."""
 
     def __init__(
         self, kind: ChannelType, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], *, caps: Iterable[int]
@@ -33,6 +33,7 @@ class Channel:
         self.kind = kind
         self.received = 0
         self.received_bytes = 0
+        self.sent_bytes = 0
         self.server_caps: tuple[int, ...] = ()
         self._reader, self._writer = streams
         self._asked_caps = words_of(caps)
@@ -79,8 +80,10 @@ class Channel:
     async def send(self, number: int, record: object) -> None:
         """One message. Raises Unavailable when the link is closed."""
         self._serial += 1
+        message = encode(self._header, number, encode_record(record), serial=self._serial)
+        self.sent_bytes += len(message)
         try:
-            self._writer.write(encode(self._header, number, encode_record(record), serial=self._serial))
+            self._writer.write(message)
             await self._writer.drain()
         except OSError as exc:
             raise Unavailable(f"The server closed the {channel_name(self.kind)} link.") from exc

@@ -22,6 +22,8 @@ from frazil.viewer.address import Address
 from frazil.viewer.channel import Channel
 from frazil.viewer.desktop import TIMEOUT_S, Desktop
 from frazil.viewer.dialing import Dial
+from frazil.viewer.outline import Outline
+from frazil.viewer.screen import Screen
 
 Where: TypeAlias = Address | str | Path | Callable[[], socket.socket]
 CLOSING_S = 1.0
@@ -45,6 +47,7 @@ async def connect(
     password: str | None = None,
     display: int = 0,
     compression: ImageCompression | None = None,
+    outline: Outline | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> AsyncIterator[Desktop]:
     """Look at a desktop while the block runs.
@@ -52,7 +55,8 @@ async def connect(
     `where` is a ``.vv`` file's name, an address (``spice://HOST:PORT``, ``spice+tls://HOST:PORT``,
     ``spice+unix:///PATH``, or an `Address`), or a function that gives another connected socket each time it is called:
     every channel takes one. `password` goes before what the address has. `display` is the number of the display
-    channel; `compression` of pictures is asked for before the first one.
+    channel; `compression` of pictures is asked for before the first one. With an `outline` no picture is decoded: it is
+    told where the desktop draws.
 
     A server shows its desktop to one client: whoever looked at it before is put out.
 
@@ -63,7 +67,7 @@ async def connect(
     found = address.of(where) if isinstance(where, (str, Path)) else where
     if password is None:
         password = found.password if isinstance(found, Address) else ""
-    opening = _Opening(dialing.dial_of(found), password)
+    opening = _Opening(dialing.dial_of(found), password, outline or Screen())
     failure: Exception | None = None
     # A task of the group that fails has a fault of ours. What is raised in the block goes on as it is, not in a group.
     async with opening.links, asyncio.TaskGroup() as tasks:
@@ -89,10 +93,11 @@ async def connect(
 class _Opening:
     """`links` closes them all."""
 
-    def __init__(self, dial: Dial, password: str) -> None:
+    def __init__(self, dial: Dial, password: str, screen: Screen | Outline) -> None:
         self.links = AsyncExitStack()
         self._dial = dial
         self._password = password
+        self._screen = screen
         self._session = 0
 
     async def open(
@@ -109,7 +114,7 @@ class _Opening:
         messages = main.messages()
         first = await _init(messages)
         self._session = first.session_id
-        desktop = Desktop(main, first)
+        desktop = Desktop(main, first, self._screen)
         following.append(tasks.create_task(desktop.begin(messages)))  # from now on pings are answered
         channels = await desktop.channels(timeout_s=timeout_s)
         if (ChannelType.DISPLAY, display) not in channels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from frazil.client import DeadlinePassed
 from frazil.model.errors import Conflict, InvalidInput, RemoteProtocolError, Unavailable
@@ -25,11 +26,12 @@ from frazil.spice.main_channel import (
     ServerName,
     ServerUuid,
 )
-from frazil.viewer.agent import Agent
 from frazil.viewer.channel import Channel
 from frazil.viewer.inputs import PAUSE_S, Inputs
+from frazil.viewer.outline import Outline
 from frazil.viewer.screen import Screen
 from frazil.viewer.screenshot import Box, Screenshot
+from frazil.viewer.sharing import Sharing
 from frazil.viewer.waiting import Changes
 
 TIMEOUT_S = 30.0
@@ -50,6 +52,7 @@ class Info:
     absolute_mouse: bool
     agent: bool
     received_bytes: int
+    sent_bytes: int
     drawings: int
     pictures: dict[str, int]
 
@@ -61,11 +64,11 @@ class Desktop:
     server closed it, RemoteProtocolError when it said what is not SPICE. All of it runs in one event loop.
     """
 
-    def __init__(self, main: Channel, first: MainInit) -> None:
+    def __init__(self, main: Channel, first: MainInit, screen: Screen | Outline) -> None:
         self._main = main
-        self._screen = Screen()
-        self._agent = Agent()
+        self._screen = screen
         self._changes = Changes()
+        self._sharing = Sharing(self._changes, self._send_agents)
         self._inputs: Inputs | None = None
         self._links = [main]
         self._mouse_mode = first.current_mouse_mode
@@ -73,17 +76,17 @@ class Desktop:
         self._name = self._uuid = ""
         self._channels: tuple[tuple[int, int], ...] = ()
         if first.agent_connected:
-            self._agent.connect(first.agent_tokens)
+            self._sharing.agent.connect(first.agent_tokens)
 
     # What is seen
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels. Raises Conflict while nothing is shown."""
-        primary = self._screen.canvas.primary
-        if primary is None:
+        size = self._screen.size
+        if size is None:
             raise Conflict("The desktop shows no picture now.", remedy="Wait for one: wait_for_picture.")
-        return primary.width, primary.height
+        return size
 
     @property
     def drawings(self) -> int:
@@ -93,19 +96,19 @@ class Desktop:
     @property
     def info(self) -> Info:
         """What is known of it now."""
-        primary = self._screen.canvas.primary
-        used = self._screen.canvas.pictures.used
+        width, height = self._screen.size or (0, 0)
         return Info(
             name=self._name,
             uuid=self._uuid,
             channels=tuple(f"{channel_name(kind)}-{number}" for kind, number in self._channels),
-            width=primary.width if primary else 0,
-            height=primary.height if primary else 0,
+            width=width,
+            height=height,
             absolute_mouse=self._mouse_mode == MouseMode.CLIENT,
-            agent=self._agent.connected,
+            agent=self._sharing.agent.connected,
             received_bytes=sum(link.received_bytes for link in self._links),
+            sent_bytes=sum(link.sent_bytes for link in self._links),
             drawings=self.drawings,
-            pictures={kind.name.lower().replace("_", "-"): count for kind, count in sorted(used.items())},
+            pictures=dict(self._screen.used),
         )
 
     def screenshot(self, *, pointer: bool = False) -> Screenshot:
@@ -115,8 +118,12 @@ class Desktop:
 
     async def wait_for_picture(self, *, timeout_s: float = TIMEOUT_S) -> Screenshot:
         """The first whole picture, or what is seen now when it has come already. Raises DeadlinePassed."""
-        await self._until(lambda: self._screen.complete, "A first picture", timeout_s)
+        await self.wait_for_screen(timeout_s=timeout_s)
         return self.screenshot()
+
+    async def wait_for_screen(self, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until all that was on the screen has come; also without pictures. Raises DeadlinePassed."""
+        await self._until(lambda: self._screen.complete, "A first picture", timeout_s)
 
     async def wait_for_drawing(self, *, after: int | None = None, timeout_s: float = TIMEOUT_S) -> int:
         """Wait until more than `after` drawings have come (default: than now); how many. Raises DeadlinePassed."""
@@ -213,33 +220,50 @@ class Desktop:
         """Turn the wheel: down by so many notches, up when it is negative."""
         await self.click(button=MouseButton.DOWN if lines > 0 else MouseButton.UP, times=abs(lines))
 
-    # The clipboard
+    # What goes over the desktop's agent
 
     async def wait_for_agent(self, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Wait until the desktop's agent is there, which shares the clipboard. Raises DeadlinePassed."""
-        await self._until(lambda: self._agent.ready, "The agent's coming", timeout_s)
+        """Wait until the desktop's agent is there, by which text and files go. Raises DeadlinePassed."""
+        await self._until(lambda: self._sharing.agent.ready, "The agent's coming", timeout_s)
 
     async def set_clipboard(self, text: str) -> None:
         """Have `text` on the desktop's clipboard; the desktop fetches it when somebody pastes, while we are connected.
 
-        Raises Conflict without an agent.
+        Raises Conflict without an agent, Refused where the desktop's policy forbids all copying.
         """
-        self._changes.check()
-        self._agent.offer(text)
-        await self._send_agents()
+        await self._sharing.offer(text)
+
+    async def wait_for_paste(self, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until the desktop has fetched what `set_clipboard` gave it, because somebody pastes.
+
+        Raises DeadlinePassed when nobody does, Conflict when something else was copied there or the agent goes.
+        """
+        await self._sharing.pasted(timeout_s=timeout_s)
 
     async def clipboard(self, *, timeout_s: float = TIMEOUT_S) -> str:
-        """The text on the desktop's clipboard; waits until there is some. Raises Conflict without an agent.
+        """The text on the desktop's clipboard; waits until there is some.
 
-        Raises DeadlinePassed when none comes.
+        Raises Conflict without an agent, DeadlinePassed when no text comes, Refused when it is not given.
         """
-        if not self._agent.ready:
-            raise Conflict("The desktop's agent is not there, by which the clipboard goes.", remedy="wait_for_agent")
-        await self._until(lambda: self._agent.offered, "A copying of text", timeout_s)
-        self._agent.ask()
-        await self._send_agents()
-        await self._until(lambda: self._agent.received is not None, "The giving of the clipboard's text", timeout_s)
-        return self._agent.received or ""
+        return await self._sharing.text(timeout_s=timeout_s)
+
+    async def send_file(
+        self,
+        path: str | Path,
+        on_progress: Callable[[int, int], None] = lambda _sent, _size: None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """Send a file, and wait until the desktop has stored it: where its agent puts files, such as Downloads.
+
+        `on_progress` is told how many bytes were sent and how many there are. `timeout_s` is for each piece, not for
+        all of it. Whoever is cancelled in here cancels the transfer at the desktop too.
+
+        Raises InvalidInput for what is no file, Conflict without an agent or somebody signed in, Refused where the
+        policy or the desktop says no, OutOfSpace, Unavailable when the agent goes, HostError when the file can't be
+        stored, DeadlinePassed when the desktop takes nothing more.
+        """
+        await self._sharing.send_file(Path(path), on_progress, timeout_s=timeout_s)
 
     # What a connection does
 
@@ -288,7 +312,7 @@ class Desktop:
         await self._until(lambda: self._screen.complete and self.drawings > drawings, "Another drawing", timeout_s)
 
     async def _send_agents(self) -> None:
-        for number, record in self._agent.outgoing():
+        for number, record in self._sharing.agent.outgoing():
             await self._main.send(number, record)
 
     async def _follow(self, messages: AsyncIterator[Message], handle: Callable[[Message], Awaitable[None]]) -> None:
@@ -314,13 +338,13 @@ class Desktop:
             case ServerUuid():
                 self._uuid = bytes(record.uuid).hex()
             case AgentTokens() if message.type == MainServer.AGENT_CONNECTED_TOKENS:
-                self._agent.connect(record.tokens)
+                self._sharing.agent.connect(record.tokens)
             case AgentTokens():
-                self._agent.granted(record.tokens)
+                self._sharing.agent.granted(record.tokens)
             case Data() if message.type == MainServer.AGENT_DATA:
-                self._agent.feed(message.body)
+                self._sharing.hear(message.body)
             case _ if message.type == MainServer.AGENT_DISCONNECTED:
-                self._agent.disconnect()
+                self._sharing.agent.disconnect()
             case _:
                 return
         await self._send_agents()
@@ -331,7 +355,7 @@ class Desktop:
             self._changes.tell()
 
     async def _on_cursor(self, message: Message) -> None:
-        self._screen.pointer.handle(message.type, message.body)
+        self._screen.cursor(message.type, message.body)
 
     async def _on_inputs(self, message: Message) -> None:
         """Locks that shine, and acknowledgements of motions."""

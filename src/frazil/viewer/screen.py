@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from frazil.model.errors import Conflict
 from frazil.spice.canvas.canvas import Canvas
 from frazil.spice.canvas.pointer import Pointer
@@ -40,6 +42,22 @@ class Screen:
     def complete(self) -> bool:
         """The server marks when all that was on the screen has come."""
         return self._marked and self.canvas.primary is not None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels of what is shown."""
+        primary = self.canvas.primary
+        return (primary.width, primary.height) if primary else None
+
+    @property
+    def used(self) -> Mapping[str, int]:
+        """How many pictures came, by their kinds."""
+        used = self.canvas.pictures.used
+        return {kind.name.lower().replace("_", "-"): count for kind, count in sorted(used.items())}
+
+    def cursor(self, number: int, body: Buffer) -> None:
+        """Follow a message of the cursor channel. Raises RemoteProtocolError."""
+        self.pointer.handle(number, body)
 
     def display(self, number: int, body: Buffer) -> bool:
         """Draw a message of the display channel; whether what is seen may have changed. Raises RemoteProtocolError."""

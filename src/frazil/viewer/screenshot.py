@@ -30,6 +30,13 @@ class Box:
         """Where a click on it goes."""
         return (self.left + self.right) // 2, (self.top + self.bottom) // 2
 
+    def touches(self, other: Box) -> bool:
+        """Whether they have a pixel in common."""
+        return (
+            max(self.left, other.left) < min(self.right, other.right)
+            and max(self.top, other.top) < min(self.bottom, other.bottom)
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Screenshot:

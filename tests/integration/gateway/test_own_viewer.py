@@ -56,10 +56,13 @@ async def test_a_viewers_file_opens_a_desktop_once(tmp_path: Path) -> None:
             await desktop.type("hi")
             await desktop.wait_for_agent()
             await desktop.set_clipboard("over the gateway")
-            async with asyncio.timeout(DEADLINE_S):
-                while fake.clipboard is None:
-                    await asyncio.sleep(0.01)
-            assert fake.clipboard == "over the gateway"
+            await desktop.wait_for_paste(timeout_s=DEADLINE_S)
+            fake.guest.copy("and back")
+            assert await desktop.clipboard(timeout_s=DEADLINE_S) == "and back"
+            assert fake.guest.pasted == "over the gateway"
+            (tmp_path / "report.bin").write_bytes(bytes(range(256)) * 1000)
+            await desktop.send_file(tmp_path / "report.bin", timeout_s=DEADLINE_S)
+            assert fake.guest.stored == {"report.bin": bytes(range(256)) * 1000}
             assert [record.code for _, record in fake.heard if isinstance(record, Key)] == [0x23, 0xA3, 0x17, 0x97]
             stage.controller.end_session(session_id)
             with pytest.raises(Unavailable):
@@ -68,3 +71,21 @@ async def test_a_viewers_file_opens_a_desktop_once(tmp_path: Path) -> None:
         with pytest.raises((Refused, Unavailable)):
             async with viewer.connect(file, timeout_s=DEADLINE_S):
                 pass
+
+
+async def test_what_a_policy_forbids_is_said(tmp_path: Path) -> None:
+    fake = SpiceDesktop(agent=True)
+    (file := tmp_path / "report.pdf").touch()
+    async with shown(fake) as (stage, session_id, text):
+        stage.controller.change_policy(
+            session_id, Policy(clipboard_types=frozenset(), files_to_desktop=False, folders=False)
+        )
+        (opened := tmp_path / "opened.vv").write_text(text, encoding="utf-8")
+        async with viewer.connect(opened, timeout_s=DEADLINE_S) as desktop:
+            await desktop.wait_for_agent()
+            with pytest.raises(Refused, match="policy"):
+                await desktop.set_clipboard("secret")
+            with pytest.raises(Refused, match="--allow files"):
+                await desktop.send_file(file)
+    assert fake.guest.pasted is None
+    assert not fake.guest.coming

@@ -2,63 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from frazil.cli import connection
-from frazil.cli.commands import spice
+from frazil.cli import connection, display
 from frazil.cli.exits import Exit
 from frazil.cli.main import run
 from frazil.spice.inputs_channel import Key, MousePosition, MousePress
 from frazil.viewer import Screenshot
 from tests.fakes.spice_desktop import SpiceDesktop
 from tests.harness import captures
-
-
-@contextmanager
-def serving(fake: SpiceDesktop) -> Iterator[str]:
-    """The address of a server in a thread of its own."""
-    address: Future[str] = Future()
-
-    async def serve() -> None:
-        server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
-        loop, end = asyncio.get_running_loop(), asyncio.Event()
-        ends.append(lambda: loop.call_soon_threadsafe(end.set))
-        address.set_result("spice://127.0.0.1:{1}".format(*server.sockets[0].getsockname()))
-        await end.wait()
-        server.close()
-        await server.wait_closed()
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
-
-    ends: list[object] = []
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    try:
-        yield address.result(10)
-    finally:
-        for end in ends:
-            assert callable(end)
-            end()
-        thread.join(10)
-
-
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
-    """What a command says to a program."""
-    assert run(["spice", *words, "--json"]) == Exit.DONE
-    found = json.loads(capsys.readouterr().out)
-    assert isinstance(found, dict)
-    return found
+from tests.harness.spice_commands import serving, told
 
 
 def test_what_a_server_tells(capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,7 +108,7 @@ def test_a_pools_name_opens_a_session(
         return Session()
 
     monkeypatch.setattr(connection, "connect", Controller)
-    monkeypatch.setattr(spice, "ready", ready)
+    monkeypatch.setattr(display, "ready", ready)
     with serving(SpiceDesktop()) as address:
         told(capsys, "info", "office")
     assert asked == ["office", "session-1"]

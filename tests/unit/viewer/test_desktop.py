@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,30 +20,12 @@ from frazil.spice.inputs_channel import Key, MouseButton, MouseMotion, MousePosi
 from frazil.spice.link_errors import LinkError
 from frazil.spice.main_channel import MouseModeRequest
 from frazil.spice.records import encode
-from frazil.viewer import Box, Desktop, Screenshot
+from frazil.viewer import Box, Screenshot
 from tests.fakes.spice_desktop import SpiceDesktop
 from tests.harness import captures
 from tests.harness.drawings import Artist
 from tests.harness.drawn_twice import put
-
-DEADLINE_S = 10.0
-
-
-@asynccontextmanager
-async def opened(fake: SpiceDesktop, **options: Any) -> AsyncIterator[Desktop]:
-    async with fake.there(), viewer.connect(fake.give, timeout_s=DEADLINE_S, **options) as desktop:
-        yield desktop
-
-
-async def reached(condition: Callable[[], bool]) -> None:
-    """What the other side has to hear first."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-def said(fake: SpiceDesktop, kind: type) -> list[Any]:
-    return [record for _, record in fake.heard if isinstance(record, kind)]
+from tests.harness.watched import DEADLINE_S, opened, reached, said
 
 
 def put_one(fake: SpiceDesktop, *, left: int = 3, top: int = 5) -> None:
@@ -162,36 +142,6 @@ async def test_a_mouse_without_positions_takes_motions() -> None:
         await reached(lambda: bool(said(fake, MouseMotion)))
         assert said(fake, MouseMotion) == [MouseMotion(dx=-3, dy=4, buttons=0)]
         assert not said(fake, MouseModeRequest)
-
-
-@pytest.mark.parametrize("tokens", [1, 10])
-async def test_text_goes_over_the_clipboard_both_ways(tokens: int) -> None:
-    fake = SpiceDesktop(agent=True, agent_tokens=tokens)
-    text = "".join(random.Random(4).choices("árvíz\n", k=3000))
-    async with opened(fake) as desktop:
-        await desktop.wait_for_agent()
-        await desktop.set_clipboard(text)
-        await reached(lambda: fake.clipboard is not None)
-        assert fake.clipboard == text.replace("\n", "\r\n")
-        asking = asyncio.create_task(desktop.clipboard())
-        await asyncio.sleep(0)
-        fake.copy("two\r\nlines")
-        assert await asking == "two\nlines"
-
-
-async def test_an_agent_may_come_later() -> None:
-    fake = SpiceDesktop()
-    async with opened(fake) as desktop:
-        for call in (desktop.set_clipboard("x"), desktop.clipboard()):
-            with pytest.raises(Conflict, match="agent"):
-                await call
-        with pytest.raises(DeadlinePassed, match="The agent's coming has not happened within"):
-            await desktop.wait_for_agent(timeout_s=0.01)
-        fake.start_agent()
-        await desktop.wait_for_agent()
-        assert desktop.info.agent
-        with pytest.raises(DeadlinePassed):
-            await desktop.clipboard(timeout_s=0.01)
 
 
 async def test_a_compression_is_asked_for_first() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -62,8 +62,13 @@ def connect(
     os.execv(viewer, [viewer, str(file)])  # noqa: S606 - no shell is wanted; the viewer deletes the file it has read
 
 
-def ready(client: Client, pool: str, *, timeout_s: float, quiet: bool) -> Session:
-    """Your session of that pool, on a desktop that can be looked at. Raises DeadlinePassed."""
+def ready(
+    client: Client, pool: str, *, timeout_s: float, quiet: bool, pause: Callable[[float], None] = pause
+) -> Session:
+    """Your session of that pool, on a desktop that can be looked at. Raises DeadlinePassed.
+
+    `pause` lets time pass; what it raises ends the waiting.
+    """
     session = client.open_session(SessionRequest(pool=pool)).session
     desktop = session.desktop
     if desktop.phase not in OPENABLE:

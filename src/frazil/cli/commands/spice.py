@@ -6,36 +6,29 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from frazil.cli import connection, output, password
-from frazil.cli.commands.connect import TICKET_WAIT_S, ready
+from frazil.cli import output
+from frazil.cli.commands import spice_load, spice_sharing
+from frazil.cli.display import CONNECT_S, Where, do, on
 from frazil.cli.options import Json, PasswordStdin, Timeout, group
 from frazil.model.errors import InvalidInput
 
 if TYPE_CHECKING:  # numpy takes a while to come, which nobody else should wait for
-    from frazil.viewer import Address, Box, Desktop
+    from frazil.viewer import Box, Desktop
 
-T = TypeVar("T")
+app = group("Look at any SPICE desktop, type and click on it, share text and files with it, without a screen.")
+app.add_typer(spice_sharing.clipboard, name="clipboard")
+app.command("send-file")(spice_sharing.send_file)
+app.command("load")(spice_load.load)
 
-app = group("Look at any SPICE desktop, type and click on it, without a screen.")
-
-Where = Annotated[
-    str,
-    typer.Argument(
-        metavar="WHERE",
-        help="An address (spice://HOST:PORT, spice+tls://HOST:PORT, spice+unix:///PATH), a .vv file, or a pool's name.",
-    ),
-]
 Display = Annotated[int, typer.Option("--display", min=0, help="The number of the display channel.")]
 Settle = Annotated[float, typer.Option("--settle", min=0, metavar="SECONDS", help="Wait for so long a stillness.")]
-CONNECT_S = 30.0
 
 
 class Button(StrEnum):
@@ -79,7 +72,7 @@ def info(
             "pictures": found.pictures,
         }
 
-    told = _on(where, ask, display=display, from_stdin=password_stdin, timeout_s=timeout, quiet=as_json)
+    told = on(where, ask, display=display, from_stdin=password_stdin, timeout_s=timeout, quiet=as_json)
     rows = [
         ("name", str(told["name"])),
         ("uuid", str(told["uuid"])),
@@ -119,7 +112,7 @@ def screenshot(
         seen.save(file)
         return {"file": str(file), "width": seen.width, "height": seen.height}
 
-    told = _on(where, take, display=display, from_stdin=password_stdin, timeout_s=timeout, quiet=as_json)
+    told = on(where, take, display=display, from_stdin=password_stdin, timeout_s=timeout, quiet=as_json)
     words = f"{file}: {told['width']} x {told['height']} pixels."
     output.answer(told, as_json=as_json, people=lambda: output.say(words))
 
@@ -149,7 +142,7 @@ def type_(
         await desktop.type(given)
         return {"keys": len(given)}
 
-    _do(where, go, from_stdin=password_stdin, timeout_s=timeout, as_json=as_json)
+    do(where, go, from_stdin=password_stdin, timeout_s=timeout, as_json=as_json)
 
 
 @app.command()
@@ -172,7 +165,7 @@ def press(
         await desktop.press(*keys)
         return {"keys": len(keys)}
 
-    _do(where, go, from_stdin=password_stdin, timeout_s=timeout, as_json=as_json)
+    do(where, go, from_stdin=password_stdin, timeout_s=timeout, as_json=as_json)
 
 
 @app.command()
@@ -201,7 +194,7 @@ def click(
         await desktop.click(x, y, button=MouseButton[button.name], times=times)
         return {"x": x, "y": y, "button": button.value, "times": times}
 
-    _do(where, go, from_stdin=password_stdin, timeout_s=timeout, as_json=as_json)
+    do(where, go, from_stdin=password_stdin, timeout_s=timeout, as_json=as_json)
 
 
 @app.command()
@@ -240,7 +233,7 @@ def watch(
             sys.stdout.flush()
         return {}
 
-    _on(where, look, display=display, from_stdin=password_stdin, timeout_s=timeout, quiet=as_json)
+    on(where, look, display=display, from_stdin=password_stdin, timeout_s=timeout, quiet=as_json)
 
 
 async def _changes(
@@ -291,49 +284,3 @@ def _words(value: object) -> list[str]:
     if isinstance(value, dict):
         return [f"{count} {name}" for name, count in value.items()]
     return [str(one) for one in value] if isinstance(value, list) else []
-
-
-def _do(
-    where: str,
-    go: Callable[[Desktop], Awaitable[dict[str, object]]],
-    *,
-    from_stdin: bool,
-    timeout_s: float,
-    as_json: bool,
-) -> None:
-    told = _on(where, go, display=0, from_stdin=from_stdin, timeout_s=timeout_s, quiet=as_json)
-    output.answer(told, as_json=as_json, people=lambda: None)
-
-
-def _on(
-    where: str, go: Callable[[Desktop], Awaitable[T]], *, display: int, from_stdin: bool, timeout_s: float, quiet: bool
-) -> T:
-    """Do something on a desktop."""
-    address = _address(where, timeout_s=timeout_s, quiet=quiet)
-    if from_stdin:
-        address = address.with_password(password.read(from_stdin=True, twice=False).get_secret_value())
-
-    async def run() -> T:
-        async with _desktop(address, display=display, timeout_s=timeout_s) as desktop:
-            return await go(desktop)
-
-    return asyncio.run(run())
-
-
-@asynccontextmanager
-async def _desktop(address: Address, *, display: int, timeout_s: float) -> AsyncIterator[Desktop]:
-    from frazil import viewer
-
-    async with viewer.connect(address, display=display, timeout_s=timeout_s) as desktop:
-        yield desktop
-
-
-def _address(where: str, *, timeout_s: float, quiet: bool) -> Address:
-    """Of a URI, a file, or your desktop of a pool, which is started if need be."""
-    from frazil.viewer import address
-
-    if "://" in where or where.endswith(".vv") or Path(where).is_file():
-        return address.of(where)
-    with connection.connect() as client:
-        session = ready(client, where, timeout_s=timeout_s, quiet=quiet)
-        return address.of_viewer_file(client.viewer_file(session.id, wait_s=TICKET_WAIT_S))
