@@ -255,6 +255,7 @@ class HostLinks:
                 sent = link.sent
                 ctx.presence.saw_templates(host_id, message.templates)
                 await ctx.store.write(lambda tx: hostreports.observed(ctx, tx, host_id, message, sent=sent))
+                ctx.presence.took_in(host_id)
             case DesktopSeen(desktop=desktop):
                 await ctx.store.write(lambda tx: hostreports.desktop_seen(ctx, tx, host_id, desktop))
             case ImageSeen(image=image):

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from frazil import failpoint
-from frazil.controller.planning import MakeSpare, Plan, plan
+from frazil.controller.planning import Facts, MakeSpare, Plan, plan
 from frazil.controller.presence import PresenceView
 from frazil.controller.reconcile import snapshot, viewers
 from frazil.controller.reconcile.carry_out import carry_out
@@ -48,6 +48,7 @@ class Reconciler:
         self._signal = Signal()
         self._began_s = self._flushed_s = ctx.clock.monotonic_s()
         self._day_began: datetime | None = None
+        self._settled = False
 
     def wake(self) -> None:
         self._signal.bump()
@@ -103,7 +104,17 @@ class Reconciler:
         self._ctx.words.waiting = decided.waiting
         self._ctx.words.notes = decided.notes
         failpoint.reach("controller.planned")
+        if not decided.actions:
+            self._say_settled(facts, presence)
         return decided
+
+    def _say_settled(self, facts: Facts, presence: PresenceView) -> None:
+        """Tell the log, once, that all is known that this process did not know when it began, and nothing is to do."""
+        if self._settled or not all(host.silent or host.id in presence.known for host in facts.hosts.values()):
+            return
+        self._settled = True
+        after_s = self._ctx.clock.monotonic_s() - self._began_s
+        log.info("reconcile.settled", hosts=len(facts.hosts), desktops=len(facts.desktops), after_s=round(after_s, 1))
 
     async def _announce_hosts(self, presence: PresenceView) -> None:
         """Write to the history which hosts came and which fell silent."""
