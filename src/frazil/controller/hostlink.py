@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import structlog
 from pydantic import ValidationError
@@ -15,6 +15,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from frazil import failpoint
 from frazil.controller import hostreports
+from frazil.controller.hostreports import Report
+from frazil.controller.reports import Reports
 from frazil.controller.services.context import Context
 from frazil.controller.store import hosts
 from frazil.model.errors import FrazilError, HostError, RemoteProtocolError, Unavailable
@@ -85,14 +87,16 @@ class HostLinks:
         self._installation_id = installation_id
         self._heartbeat_s = heartbeat_s
         self._links: dict[str, Link] = {}
+        self._reports = Reports(ctx)
 
     def app(self) -> Starlette:
         return Starlette(routes=[WebSocketRoute(PATH, self.serve)])
 
-    def refresh(self) -> None:
-        """What is wanted may have changed: each link looks, and sends if so."""
-        for link in self._links.values():
-            link.dirty.set()
+    def refresh(self, host_ids: Collection[str]) -> None:
+        """What is wanted of these hosts may have changed: their links look, and send if so."""
+        for host_id in host_ids:
+            if (link := self._links.get(host_id)) is not None:
+                link.dirty.set()
 
     async def ask(self, host_id: str, *, desktop_id: str, deadline_s: float) -> bytes:
         """A PNG of the desktop's screen. Raises HostError, or Unavailable when the host is not connected."""
@@ -234,7 +238,7 @@ class HostLinks:
                 continue
             load = message.load if isinstance(message, Observed | Heartbeat) else None
             # Whoever waits for room is looked at again as soon as a host says how much it has.
-            waits = load is not None and bool(self._ctx.words.waiting or self._ctx.words.notes)
+            waits = load is not None and self._ctx.words.short
             if self._ctx.presence.heard(link.host_id, load) or waits:
                 self._ctx.wake()
             await self._take(link, message)
@@ -251,19 +255,14 @@ class HostLinks:
                 return
             case Heartbeat() | Hello():
                 return
-            case Observed():
-                sent = link.sent
-                ctx.presence.saw_templates(host_id, message.templates)
-                await ctx.store.write(lambda tx: hostreports.observed(ctx, tx, host_id, message, sent=sent))
-                ctx.presence.took_in(host_id)
-            case DesktopSeen(desktop=desktop):
-                await ctx.store.write(lambda tx: hostreports.desktop_seen(ctx, tx, host_id, desktop))
-            case ImageSeen(image=image):
-                await ctx.store.write(lambda tx: hostreports.image_seen(ctx, tx, host_id, image))
-            case HostEvent():
-                await ctx.store.write(lambda tx: hostreports.event(ctx, tx, message))
-                return
-        failpoint.reach("controller.observed")
+            case Observed() | DesktopSeen() | ImageSeen() | HostEvent():
+                if isinstance(message, Observed):
+                    ctx.presence.saw_templates(host_id, message.templates)
+                changed = await self._reports.take_in(Report(host_id, message, link.sent))
+                first = isinstance(message, Observed) and ctx.presence.took_in(host_id)
+                failpoint.reach("controller.observed")
+                if not (changed or first):
+                    return
         ctx.wake()
 
 

@@ -68,9 +68,11 @@ class Presence:
             frozenset(self._known),
         )
 
-    def took_in(self, host_id: str) -> None:
-        """All that the host sees was written down."""
+    def took_in(self, host_id: str) -> bool:
+        """All that the host sees was written down; whether that is the first time."""
+        first = host_id not in self._known
         self._known.add(host_id)
+        return first
 
     def saw_templates(self, host_id: str, templates: Iterable[TemplateObservation]) -> None:
         """The host named all its templates."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from frazil.controller import hostreports
+from frazil.controller.hostreports import Report
 from frazil.controller.identity import LOCAL_ROOT, Identity
 from frazil.controller.identity.passwords import Passwords
 from frazil.controller.presence import Presence
@@ -189,7 +190,7 @@ class FakeHost:
             load=self.load,
         )
         ctx = self.world.ctx
-        await ctx.store.write(lambda tx: hostreports.observed(ctx, tx, self.id, message, sent=desired))
+        await ctx.store.write(lambda tx: hostreports.take_in(ctx, tx, [Report(self.id, message, desired)]))
         self.beat()
 
     async def obey(self) -> None:
@@ -210,7 +211,8 @@ class World:
             presence=Presence(self.clock),
         )
         self.services = build(self.ctx, viewer_trust_file=self.viewer_trust_file)
-        self.told = 0
+        self.told: list[str] = []
+        """Ids of hosts, as the reconciler has something else for them."""
         self.reconciler = Reconciler(self.ctx, tell_hosts=self._told)
         self.ctx.wake = self.reconciler.wake
         self.root = LOCAL_ROOT
@@ -220,8 +222,8 @@ class World:
         self.ctx.store.close()
         self.ctx.passwords.close()
 
-    def _told(self) -> None:
-        self.told += 1
+    def _told(self, host_ids: Collection[str]) -> None:
+        self.told += host_ids
 
     def restart(self) -> None:
         """Another process takes over: it has heard from no host yet."""

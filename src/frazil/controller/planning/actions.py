@@ -136,10 +136,12 @@ class Plan:
     """The actions, in the order in which to do them, and the words for what is *not* done.
 
     waiting: why a desktop is placed nowhere, by desktop. notes: why a pool makes no more desktops, by pool.
+    short: whether something has no place on any host, so that each word of a host about its room counts.
     due_in_s: when to look again even if nothing changes; None when nothing is on its way.
     """
 
     actions: tuple[Action, ...]
     waiting: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    short: bool = False
     due_in_s: float | None = None

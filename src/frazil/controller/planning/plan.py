@@ -39,6 +39,7 @@ class _Planner:
         self._waiting: dict[str, str] = {}
         self._notes: dict[str, str] = {}
         self._dues: list[datetime] = []
+        self._no_place = False
         self._image_names = {image.id: image.name for image in facts.images}
         self._rooms = Rooms(facts.hosts.values(), facts.desktops)
         self._pause_after = {pool.id: pool.pause_after for pool in facts.pools}
@@ -67,7 +68,13 @@ class _Planner:
         self._actions.extend(images.plan_images(facts))
         self._actions.extend(images.plan_operations(facts))
         due_in_s = max(0.0, (min(self._dues) - facts.now).total_seconds()) if self._dues else None
-        return Plan(actions=tuple(self._actions), waiting=self._waiting, notes=self._notes, due_in_s=due_in_s)
+        return Plan(
+            actions=tuple(self._actions),
+            waiting=self._waiting,
+            notes=self._notes,
+            short=bool(self._waiting) or self._no_place,
+            due_in_s=due_in_s,
+        )
 
     def _choose(self, image_id: str, memory_mib: int, fork_kind: str | None) -> Choice:
         name = self._image_names.get(image_id, image_id)
@@ -130,6 +137,7 @@ class _Planner:
         for _ in range(count):
             choice = self._choose(pool.image_id, pool.memory_mib, pool.fork_kind)
             if choice.host_id is None:
+                self._no_place = True
                 self._notes[pool.id] = f"Spares are wanted, but none can be placed. {choice.reason}"
                 return
             self._actions.append(MakeSpare(pool.id, choice.host_id))

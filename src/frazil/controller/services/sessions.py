@@ -112,9 +112,9 @@ class Sessions:
         presence = self._ctx.presence.view()
 
         def work(tx: sa.Connection) -> list[Session]:
-            names = views.Names.read(tx)
             rows = sessions.open_ones(tx, user_id=user_id, after=after, limit=limit + 1)
             found = desktops.by_ids(tx, [row.desktop_id for row in rows])
+            names = views.Names.of(tx, found.values(), users={row.user_id for row in rows})
             return [
                 views.session(tx, row, found[row.desktop_id], ctx=self._ctx, presence=presence, names=names)
                 for row in rows
@@ -131,7 +131,8 @@ class Sessions:
         def work(tx: sa.Connection) -> Session:
             row = visible(tx, identity, session_id)
             desktop = finding.desktop(tx, row.desktop_id)
-            return views.session(tx, row, desktop, ctx=self._ctx, presence=presence, names=views.Names.read(tx))
+            names = views.Names.of(tx, [desktop], users=[row.user_id])
+            return views.session(tx, row, desktop, ctx=self._ctx, presence=presence, names=names)
 
         return await self._ctx.store.read(work)
 

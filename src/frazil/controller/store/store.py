@@ -47,10 +47,14 @@ class Store:
             raise
         return cls(engines)
 
-    async def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run `work` in one writing transaction; commit it unless it raises."""
+    async def write(self, work: Callable[[sa.Connection], T], *, changes: Callable[[T], bool] = lambda _: True) -> T:
+        """Run `work` in one writing transaction; commit it unless it raises.
+
+        changes: tells of the result whether anything was changed; with nothing changed, nobody has to look.
+        """
         result = await asyncio.get_running_loop().run_in_executor(self._writers, self.write_now, work)
-        self.changed.bump()
+        if changes(result):
+            self.changed.bump()
         return result
 
     async def write_if_possible(self, work: Callable[[sa.Connection], object]) -> None:
