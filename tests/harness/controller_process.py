@@ -72,8 +72,8 @@ class ControllerProcess:
 
     def said(self, event: str) -> list[dict[str, object]]:
         """What its log tells under this name, over all its lives."""
-        lines = [line for line in self.log_file.read_text().splitlines() if line.startswith("{")]
-        return [told for line in lines if (told := json.loads(line)).get("event") == event]
+        whole = self.log_file.read_text().rpartition("\n")[0].splitlines()
+        return [told for line in whole if line.startswith("{") and (told := json.loads(line)).get("event") == event]
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import structlog
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from frazil.controller.hostreports import Report
 from frazil.controller.reports import Reports
 from frazil.controller.services.context import Context
 from frazil.controller.store import hosts
+from frazil.controller.together import Together
 from frazil.model.errors import FrazilError, HostError, RemoteProtocolError, Unavailable
 from frazil.wire.hostlink import (
     PROTOCOL_MAX,
@@ -45,6 +46,8 @@ from frazil.wire.hostlink import (
 PATH = "/hosts/v1"
 HELLO_DEADLINE_S = 10.0
 SEND_DEADLINE_S = 10.0
+DESIRED_AT_ONCE = 50
+"""What is wanted of so many hosts is read in one transaction."""
 CLOSE_REFUSED = 1008
 CLOSE_REPLACED = 4001
 CLOSE_TRY_AGAIN = 1013
@@ -88,6 +91,7 @@ class HostLinks:
         self._heartbeat_s = heartbeat_s
         self._links: dict[str, Link] = {}
         self._reports = Reports(ctx)
+        self._desired: Together[str, Desired] = Together(self._read_desired, at_once=DESIRED_AT_ONCE)
 
     def app(self) -> Starlette:
         return Starlette(routes=[WebSocketRoute(PATH, self.serve)])
@@ -217,7 +221,7 @@ class HostLinks:
                 raise _Replaced
             link.dirty.clear()
             sent = link.sent
-            desired = await self._ctx.store.read(lambda tx: hostreports.desired(tx, link.host_id))
+            desired = await self._desired.ask(link.host_id)
             if sent is not None and sent == desired.model_copy(update={"generation": sent.generation}):
                 continue
             generation = next(link.generations, None)
@@ -230,6 +234,9 @@ class HostLinks:
             link.sent = desired.model_copy(update={"generation": generation})
             await link.send(link.sent)
             failpoint.reach("controller.sent")
+
+    async def _read_desired(self, host_ids: Sequence[str]) -> list[Desired]:
+        return await self._ctx.store.read(lambda tx: hostreports.desired(tx, host_ids))
 
     async def _read(self, link: Link, websocket: WebSocket) -> None:
         while True:

@@ -30,8 +30,9 @@ from frazil.wire.hostlink import (
 )
 
 
-def desired(tx: sa.Connection, host_id: str) -> Desired:
-    """All that is wanted of a host, in an order that does not change by itself; the generation is not set yet.
+def desired(tx: sa.Connection, host_ids: Sequence[str]) -> list[Desired]:
+    """All that is wanted of each of these hosts, in an order that does not change by itself; the generations are not
+    set yet.
 
     Desktops that are wanted absent are named until they are seen absent: only then does their row go.
     """
@@ -40,30 +41,31 @@ def desired(tx: sa.Connection, host_id: str) -> Desired:
     of_pools = pools.listed(tx)
     start = {pool.id: start_of(pool, ready_when[pool.image_id]) for pool in of_pools}
     of_pool = {pool.id: pool for pool in of_pools}
-    here = desktops.listed(tx, host_id=host_id)
-    persons = signing_on.persons(tx, here)
-    return Desired(
+    rows = desktops.on_hosts(tx, host_ids)
+    persons = signing_on.persons(tx, rows)
+    on: dict[str | None, list[DesktopSpec]] = {}
+    for row in rows:
+        spec = DesktopSpec(
+            desktop_id=row.id,
+            epoch=EpochField(generation=row.epoch.generation, counter=row.epoch.counter),
+            attempt=row.attempt,
+            name=row.name,
+            pool_id=row.pool_id,
+            image_id=row.image_id,
+            profile=row.profile,
+            power=row.power,
+            graceful=row.graceful,
+            start_deadline_s=float(row.deadline_s),
+            ready_when=ready_when[row.image_id],
+            start=start[row.pool_id],
+            person=persons.get(row.id),
+            keep_disk=of_pool[row.pool_id].keeps_disks,
+            share_memory=of_pool[row.pool_id].share_memory,
+        )
+        on.setdefault(row.host_id, []).append(spec)
+    for_all = Desired(
         generation=0,
-        desktops=[
-            DesktopSpec(
-                desktop_id=row.id,
-                epoch=EpochField(generation=row.epoch.generation, counter=row.epoch.counter),
-                attempt=row.attempt,
-                name=row.name,
-                pool_id=row.pool_id,
-                image_id=row.image_id,
-                profile=row.profile,
-                power=row.power,
-                graceful=row.graceful,
-                start_deadline_s=float(row.deadline_s),
-                ready_when=ready_when[row.image_id],
-                start=start[row.pool_id],
-                person=persons.get(row.id),
-                keep_disk=of_pool[row.pool_id].keeps_disks,
-                share_memory=of_pool[row.pool_id].share_memory,
-            )
-            for row in here
-        ],
+        desktops=[],
         images=[
             ImageSpec.model_validate(
                 {
@@ -82,6 +84,7 @@ def desired(tx: sa.Connection, host_id: str) -> Desired:
         ],
         templates=_templates([pool for pool in of_pools if not pool.deleting and start[pool.id] == "fork"]),
     )
+    return [for_all.model_copy(update={"desktops": on.get(host_id, [])}) for host_id in host_ids]
 
 
 def _templates(forked: list[PoolRow]) -> list[TemplateSpec]:

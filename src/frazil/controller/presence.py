@@ -57,8 +57,9 @@ class Presence:
         return heard is not None and self._clock.monotonic_s() - heard <= SILENT_AFTER_S
 
     def view(self) -> PresenceView:
-        up = frozenset(host_id for host_id in self._heard_s if self._is_up(host_id))
-        in_grace = self._clock.monotonic_s() - self._started_s <= SILENT_AFTER_S
+        since_s = self._clock.monotonic_s() - SILENT_AFTER_S
+        up = frozenset(host_id for host_id, heard_s in self._heard_s.items() if heard_s >= since_s)
+        in_grace = self._started_s >= since_s
         return PresenceView(
             up,
             frozenset(self._heard_s) - up,

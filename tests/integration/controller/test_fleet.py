@@ -60,7 +60,14 @@ async def test_a_fleet_gives_everybody_one_desktop_and_nobody_anothers(place: Pa
 
                 # A controller that knows nothing any more leaves everything as it is.
                 controller.kill()
+                settled = len(controller.said("reconcile.settled"))
                 controller.start()
-                await eventually(all_ready, "all are ready again")
+
+                async def knows_all() -> bool:
+                    return len(controller.said("reconcile.settled")) > settled
+
+                await eventually(knows_all, "it knows what all hosts see, and has nothing to do")
+                assert controller.said("reconcile.settled")[-1]["hosts"] == HOSTS
+                assert await all_ready()
                 assert {one.id for one in root.desktops()} == {id for id, _ in fleet.where()}
                 assert fleet.started() == DESKTOPS

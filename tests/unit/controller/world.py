@@ -114,7 +114,7 @@ class FakeHost:
     async def take(self) -> Desired:
         """Be sent what is wanted."""
         ctx = self.world.ctx
-        desired = await ctx.store.read(lambda tx: hostreports.desired(tx, self.id))
+        [desired] = await ctx.store.read(lambda tx: hostreports.desired(tx, [self.id]))
         generation = (await ctx.store.write(lambda tx: hosts.take_generations(tx, self.id)))[0]
         self.sent = desired.model_copy(update={"generation": generation})
         return self.sent

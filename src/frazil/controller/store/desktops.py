@@ -138,7 +138,6 @@ def listed(
     *,
     pool_id: str | None = None,
     user_id: str | None = None,
-    host_id: str | None = None,
     free: bool = False,
     after: str | None = None,
     limit: int | None = None,
@@ -151,8 +150,6 @@ def listed(
         query = query.where(desktops.c.pool_id == pool_id)
     if user_id is not None:
         query = query.where(desktops.c.assigned_user_id == user_id)
-    if host_id is not None:
-        query = query.where(desktops.c.host_id == host_id)
     if after is not None:
         query = query.where(desktops.c.id > after)
     if limit is not None:
@@ -161,10 +158,7 @@ def listed(
 
 
 def free(tx: sa.Connection, *, pool_id: str, state: State, after: str | None, limit: int) -> list[DesktopRow]:
-    """A pool's desktops that are nobody's, wanted running or paused, and were seen so, in the order of their ids.
-
-    Those that another transaction is giving away just now are left out.
-    """
+    """A pool's desktops that are nobody's, wanted running or paused, and were seen so, in the order of their ids."""
     query = (
         _select()
         .where(
@@ -174,10 +168,15 @@ def free(tx: sa.Connection, *, pool_id: str, state: State, after: str | None, li
         )
         .order_by(desktops.c.id)
         .limit(limit)
-        .with_for_update(of=desktops, skip_locked=True)
     )
     if after is not None:
         query = query.where(desktops.c.id > after)
+    return [_row(found) for found in tx.execute(query).mappings()]
+
+
+def on_hosts(tx: sa.Connection, host_ids: Collection[str]) -> list[DesktopRow]:
+    """The desktops that are placed on these hosts, in the order of their ids."""
+    query = _select().where(desktops.c.host_id.in_(host_ids)).order_by(desktops.c.id)
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
