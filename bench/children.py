@@ -27,6 +27,10 @@ class Child:
         assert self._process.stdout
         self._to, self._from = self._process.stdin, self._process.stdout
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def tell(self, line: str) -> None:
         print(line, file=self._to, flush=True)
 

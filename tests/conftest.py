@@ -17,7 +17,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 from frazil.cli.libvirtd import ensure_running
 from frazil.settings import Settings
-from tests.harness.postgresql import PROGRAMS, Postgresql
+from tests.harness import postgresql as server
+from tests.harness.postgresql import PostgreSQL
 
 # How long an example takes is the machine's load as much as the code's doing; pytest-timeout ends what hangs.
 # Where a change is judged, the examples are always the same: what it did not cause must not refuse it. New ones are
@@ -101,11 +102,11 @@ def make_settings(place: Path, free_port: int) -> Callable[[], Settings]:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Postgresql]:
+def postgresql() -> Iterator[PostgreSQL]:
     """A server for all tests that do not stop it."""
-    if not PROGRAMS:
+    if not server.installed():
         pytest.skip("PostgreSQL is not installed; `make test` installs it")
-    with Postgresql() as made:
+    with PostgreSQL() as made:
         yield made
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, on a UNIX socket only; it can be killed and started again."""
+"""A PostgreSQL server of one's own, on a UNIX socket only; it can be killed and started again."""
 
 from __future__ import annotations
 
@@ -10,22 +10,30 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
 
-class Postgresql:
-    """Begins to run when it is entered. It refuses to run as root, so it does not."""
+def installed() -> bool:
+    return bool(_PROGRAMS)
 
-    def __init__(self) -> None:
-        self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-        self.base = Path(tempfile.mkdtemp(prefix="frazil-pg-", dir="/var/tmp"))
+
+class PostgreSQL:
+    """Begins to run when it is entered. It refuses to run as root, so it does not.
+
+    Without `fsync` a power cut may spoil it, which no test is about.
+    """
+
+    def __init__(self, *, fsync: bool = False) -> None:
+        self._fsync = "on" if fsync else "off"
+        self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self._base = Path(tempfile.mkdtemp(prefix="frazil-pg-", dir="/var/tmp"))
         self._as_user: list[str] = []
         if os.geteuid() == 0:
-            shutil.chown(self.base, self.user)
-            self._as_user = ["runuser", "-u", self.user, "--"]
+            shutil.chown(self._base, self._user)
+            self._as_user = ["runuser", "-u", self._user, "--"]
         self._databases = 0
 
-    def __enter__(self) -> Postgresql:
+    def __enter__(self) -> PostgreSQL:
         self._run("initdb", "-A", "trust", "-E", "UTF8", "--no-sync")
         self.start()
         return self
@@ -34,11 +42,18 @@ class Postgresql:
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.kill()
-        shutil.rmtree(self.base)
+        shutil.rmtree(self._base)
+
+    @property
+    def pid(self) -> int:
+        """Of its first process, which all others are children of."""
+        return int((self._base / "data" / "postmaster.pid").read_text().split()[0])
 
     def start(self) -> None:
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.base} -c fsync=off -c max_connections=200"
-        self._run("pg_ctl", "-w", "-o", options, "-l", str(self.base / "log"), "start")
+        settings = {"listen_addresses": "''", "unix_socket_directories": self._base, "fsync": self._fsync,
+                    "max_connections": 200}  # fmt: skip
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        self._run("pg_ctl", "-w", "-o", options, "-l", str(self._base / "log"), "start")
 
     def kill(self) -> None:
         """As a machine that loses power: what was not committed is gone, and recovered from at the next start."""
@@ -48,10 +63,10 @@ class Postgresql:
         """The SQLAlchemy URL of a new, empty database."""
         self._databases += 1
         name = f"t{self._databases}"
-        psql = ["psql", "-h", str(self.base), "-U", self.user, "-q", "-c", f"create database {name}", "postgres"]
+        psql = ["psql", "-h", str(self._base), "-U", self._user, "-q", "-c", f"create database {name}", "postgres"]
         subprocess.run(psql, check=True)
-        return f"postgresql+psycopg://{self.user}@/{name}?host={self.base}"
+        return f"postgresql+psycopg://{self._user}@/{name}?host={self._base}"
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._as_user, str(PROGRAMS[-1] / program), "-D", str(self.base / "data"), *arguments]
+        command = [*self._as_user, str(_PROGRAMS[-1] / program), "-D", str(self._base / "data"), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")

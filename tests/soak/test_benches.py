@@ -56,3 +56,13 @@ def test_how_fast_pictures_are_decoded() -> None:
             assert row["decoded"] > 0, codec
             assert row["viewer"] > 0, codec
             assert row["spice_gtk"] > 0, codec
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_one_controller_with_a_fleet(database: str) -> None:
+    small = ("--hosts", "10", "--desktops", "100", "--calls", "25", "--within", "5", "--steady", "5")
+    result = told("fleet.py", *small, "--database", database)
+    assert (result["running"], result["started"], result["twice"]) == (100, 100, [])
+    storm = result["storm"]
+    assert isinstance(storm, dict)
+    assert (storm["calls"], storm["refused"], storm["given_to_two"]) == (25, 0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 
 import structlog
@@ -16,9 +16,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from frazil import failpoint
 from frazil.controller import hostreports
+from frazil.controller.hostreports import Report
 from frazil.controller.leadership import Leadership
+from frazil.controller.reports import Reports
 from frazil.controller.services.context import Context
 from frazil.controller.store import hosts
+from frazil.controller.together import Together
 from frazil.model.errors import FrazilError, HostError, RemoteProtocolError, Unavailable
 from frazil.wire.hostlink import (
     PROTOCOL_MAX,
@@ -45,6 +48,8 @@ from frazil.wire.hostlink import (
 PATH = "/hosts/v1"
 HELLO_DEADLINE_S = 10.0
 SEND_DEADLINE_S = 10.0
+DESIRED_AT_ONCE = 50
+"""What is wanted of so many hosts is read in one transaction."""
 CLOSE_REFUSED = 1008
 CLOSE_REPLACED = 4001
 CLOSE_TRY_AGAIN = 1013
@@ -93,14 +98,17 @@ class HostLinks:
         self._installation_id = installation_id
         self._heartbeat_s = heartbeat_s
         self._links: dict[str, Link] = {}
+        self._reports = Reports(ctx, leadership)
+        self._desired: Together[str, Desired] = Together(self._read_desired, at_once=DESIRED_AT_ONCE)
 
     def app(self) -> Starlette:
         return Starlette(routes=[WebSocketRoute(PATH, self.serve)])
 
-    def refresh(self) -> None:
-        """What is wanted may have changed: each link looks, and sends if so."""
-        for link in self._links.values():
-            link.dirty.set()
+    def refresh(self, host_ids: Collection[str]) -> None:
+        """What is wanted of these hosts may have changed: their links look, and send if so."""
+        for host_id in host_ids:
+            if (link := self._links.get(host_id)) is not None:
+                link.dirty.set()
 
     def lead(self, leads: bool) -> None:
         """This controller has begun, or ceased, to lead."""
@@ -233,9 +241,7 @@ class HostLinks:
             if not self._leadership.leads:
                 continue
             sent = link.sent
-            desired = await self._ctx.store.read(
-                partial(hostreports.desired, host_id=link.host_id, leader_epoch=self._leadership.epoch)
-            )
+            desired = await self._desired.ask(link.host_id)
             if sent is not None and sent == desired.model_copy(update={"generation": sent.generation}):
                 continue
             generation = next(link.generations, None)
@@ -249,6 +255,10 @@ class HostLinks:
             await link.send(link.sent)
             failpoint.reach("controller.sent")
 
+    async def _read_desired(self, host_ids: Sequence[str]) -> list[Desired]:
+        wanted = partial(hostreports.desired, host_ids=host_ids, leader_epoch=self._leadership.epoch)
+        return await self._ctx.store.read(wanted)
+
     async def _read(self, link: Link, websocket: WebSocket) -> None:
         while True:
             message = await _receive(websocket)
@@ -256,7 +266,7 @@ class HostLinks:
                 continue
             load = message.load if isinstance(message, Observed | Heartbeat) else None
             # Whoever waits for room is looked at again as soon as a host says how much it has.
-            waits = load is not None and bool(self._ctx.words.waiting or self._ctx.words.notes)
+            waits = load is not None and self._ctx.words.short
             if self._ctx.presence.heard(link.host_id, load) or waits:
                 self._ctx.wake()
             await self._take(link, message)
@@ -273,22 +283,16 @@ class HostLinks:
                 return
             case Heartbeat() | Hello():
                 return
-            case Observed():
-                sent = link.sent
-                ctx.presence.saw_templates(host_id, message.templates)
+            case Observed() | DesktopSeen() | ImageSeen() | HostEvent():
+                if isinstance(message, Observed):
+                    ctx.presence.saw_templates(host_id, message.templates)
                 if not self._leadership.leads:
                     return
-                await self._leadership.write(lambda tx: hostreports.observed(ctx, tx, host_id, message, sent=sent))
-            case _ if not self._leadership.leads:
-                return
-            case DesktopSeen(desktop=desktop):
-                await self._leadership.write(lambda tx: hostreports.desktop_seen(ctx, tx, host_id, desktop))
-            case ImageSeen(image=image):
-                await self._leadership.write(lambda tx: hostreports.image_seen(ctx, tx, host_id, image))
-            case HostEvent():
-                await self._leadership.write(lambda tx: hostreports.event(ctx, tx, message))
-                return
-        failpoint.reach("controller.observed")
+                changed = await self._reports.take_in(Report(host_id, message, link.sent))
+                first = isinstance(message, Observed) and ctx.presence.took_in(host_id)
+                failpoint.reach("controller.observed")
+                if not (changed or first):
+                    return
         ctx.wake()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -15,19 +17,22 @@ from frazil.model.desktop import Epoch, Failure, Guest, State
 from frazil.wire.hostlink import (
     Desired,
     DesktopObservation,
+    DesktopSeen,
     DesktopSpec,
     EpochField,
     FailureField,
     HostEvent,
     ImageObservation,
+    ImageSeen,
     ImageSpec,
     Observed,
     TemplateSpec,
 )
 
 
-def desired(tx: sa.Connection, host_id: str, *, leader_epoch: int) -> Desired:
-    """All that is wanted of a host, in an order that does not change by itself; the generation is not set yet.
+def desired(tx: sa.Connection, host_ids: Sequence[str], *, leader_epoch: int) -> list[Desired]:
+    """All that is wanted of each of these hosts, in an order that does not change by itself; the generations are not
+    set yet.
 
     Desktops that are wanted absent are named until they are seen absent: only then does their row go.
     """
@@ -36,31 +41,32 @@ def desired(tx: sa.Connection, host_id: str, *, leader_epoch: int) -> Desired:
     of_pools = pools.listed(tx)
     start = {pool.id: start_of(pool, ready_when[pool.image_id]) for pool in of_pools}
     of_pool = {pool.id: pool for pool in of_pools}
-    here = desktops.listed(tx, host_id=host_id)
-    persons = signing_on.persons(tx, here)
-    return Desired(
+    rows = desktops.on_hosts(tx, host_ids)
+    persons = signing_on.persons(tx, rows)
+    on: dict[str | None, list[DesktopSpec]] = {}
+    for row in rows:
+        spec = DesktopSpec(
+            desktop_id=row.id,
+            epoch=EpochField(generation=row.epoch.generation, counter=row.epoch.counter),
+            attempt=row.attempt,
+            name=row.name,
+            pool_id=row.pool_id,
+            image_id=row.image_id,
+            profile=row.profile,
+            power=row.power,
+            graceful=row.graceful,
+            start_deadline_s=float(row.deadline_s),
+            ready_when=ready_when[row.image_id],
+            start=start[row.pool_id],
+            person=persons.get(row.id),
+            keep_disk=of_pool[row.pool_id].keeps_disks,
+            share_memory=of_pool[row.pool_id].share_memory,
+        )
+        on.setdefault(row.host_id, []).append(spec)
+    for_all = Desired(
         generation=0,
         term=(meta.restore_generation(tx) << 32) + leader_epoch,
-        desktops=[
-            DesktopSpec(
-                desktop_id=row.id,
-                epoch=EpochField(generation=row.epoch.generation, counter=row.epoch.counter),
-                attempt=row.attempt,
-                name=row.name,
-                pool_id=row.pool_id,
-                image_id=row.image_id,
-                profile=row.profile,
-                power=row.power,
-                graceful=row.graceful,
-                start_deadline_s=float(row.deadline_s),
-                ready_when=ready_when[row.image_id],
-                start=start[row.pool_id],
-                person=persons.get(row.id),
-                keep_disk=of_pool[row.pool_id].keeps_disks,
-                share_memory=of_pool[row.pool_id].share_memory,
-            )
-            for row in here
-        ],
+        desktops=[],
         images=[
             ImageSpec.model_validate(
                 {
@@ -79,6 +85,7 @@ def desired(tx: sa.Connection, host_id: str, *, leader_epoch: int) -> Desired:
         ],
         templates=_templates([pool for pool in of_pools if not pool.deleting and start[pool.id] == "fork"]),
     )
+    return [for_all.model_copy(update={"desktops": on.get(host_id, [])}) for host_id in host_ids]
 
 
 def _templates(forked: list[PoolRow]) -> list[TemplateSpec]:
@@ -91,43 +98,81 @@ def _templates(forked: list[PoolRow]) -> list[TemplateSpec]:
     return specs
 
 
-def observed(ctx: Context, tx: sa.Connection, host_id: str, report: Observed, *, sent: Desired | None) -> None:
-    """Everything that a host sees.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a host said. `sent`: the newest Desired that had gone out to it."""
 
-    What it does not name is absent only if the report is complete and made after the newest Desired was taken in;
+    host_id: str
+    message: Observed | DesktopSeen | ImageSeen | HostEvent
+    sent: Desired | None
+
+
+def take_in(ctx: Context, tx: sa.Connection, reports: Sequence[Report]) -> bool:
+    """Write down what hosts report, all of it together; whether anything is otherwise now.
+
+    What a host does not name is absent only if its report is complete and made after the newest Desired was taken in;
     an earlier report may just not know of a thing yet.
     """
-    for desktop in report.desktops:
-        desktop_seen(ctx, tx, host_id, desktop)
-    for image in report.images:
-        image_seen(ctx, tx, host_id, image)
-    hosts.set_strays(tx, host_id, report.strays)
-    if not report.complete or sent is None or report.generation != sent.generation:
-        return
     now = ctx.clock.now()
-    named = {desktop.desktop_id for desktop in report.desktops}
-    for spec in sent.desktops:
-        if spec.desktop_id not in named:
-            absent = DesktopObservation(
-                desktop_id=spec.desktop_id,
-                epoch=spec.epoch,
-                attempt=spec.attempt,
-                state=State.ABSENT,
-                guest=Guest.SILENT,
-                observed_at=now,
-            )
-            desktop_seen(ctx, tx, host_id, absent)
-    images.unsee_others(
-        tx,
-        host_id,
-        named={image.image_id for image in report.images},
-        attempts={spec.image_id: spec.attempt for spec in sent.images},
-        now=now,
-    )
+    seen = [(report.host_id, one) for report in reports for one in _desktops(report, now)]
+    changed = bool(desktops.saw_all(tx, [(host_id, _seen(host_id, one)) for host_id, one in seen], now=now))
+    for _, one in seen:
+        changed |= signing_on.person_left(ctx, tx, one)
+    changed |= images.saw_all(tx, [row for report in reports for row in _images(report, now)])
+    for report in reports:
+        match report.message:
+            case Observed(strays=strays):
+                changed |= hosts.set_strays(tx, report.host_id, strays)
+            case HostEvent():
+                _event(ctx, tx, report.message)
+                changed = True
+    return changed
 
 
-def desktop_seen(ctx: Context, tx: sa.Connection, host_id: str, seen: DesktopObservation) -> None:
-    row = SeenRow(
+def _tells_absence(report: Report) -> Desired | None:
+    """What was asked for and is not there, unless it is named; None when the report tells of no absence."""
+    message, sent = report.message, report.sent
+    whole = isinstance(message, Observed) and message.complete and sent is not None
+    return sent if whole and message.generation == sent.generation else None  # type: ignore[union-attr]
+
+
+def _desktops(report: Report, now: datetime) -> Iterator[DesktopObservation]:
+    match report.message:
+        case DesktopSeen(desktop=desktop):
+            yield desktop
+        case Observed(desktops=named):
+            yield from named
+            sent = _tells_absence(report)
+            ids = {desktop.desktop_id for desktop in named}
+            for spec in sent.desktops if sent is not None else ():
+                if spec.desktop_id not in ids:
+                    yield DesktopObservation(
+                        desktop_id=spec.desktop_id,
+                        epoch=spec.epoch,
+                        attempt=spec.attempt,
+                        state=State.ABSENT,
+                        guest=Guest.SILENT,
+                        observed_at=now,
+                    )
+
+
+def _images(report: Report, now: datetime) -> Iterator[ImageSeenRow]:
+    match report.message:
+        case ImageSeen(image=image):
+            yield _image(report.host_id, image, now)
+        case Observed(images=named):
+            for image in named:
+                yield _image(report.host_id, image, now)
+            sent = _tells_absence(report)
+            ids = {image.image_id for image in named}
+            for spec in sent.images if sent is not None else ():
+                if spec.image_id not in ids:
+                    absent = ImageObservation(image_id=spec.image_id, attempt=spec.attempt, state="absent")
+                    yield _image(report.host_id, absent, now)
+
+
+def _seen(host_id: str, seen: DesktopObservation) -> SeenRow:
+    return SeenRow(
         desktop_id=seen.desktop_id,
         state=seen.state,
         guest=seen.guest,
@@ -139,12 +184,10 @@ def desktop_seen(ctx: Context, tx: sa.Connection, host_id: str, seen: DesktopObs
         observed_at=_utc(seen.observed_at),
         source=f"host {host_id}"[:64],
     )
-    desktops.saw(tx, row, host_id=host_id, now=ctx.clock.now())
-    signing_on.person_left(ctx, tx, seen)
 
 
-def image_seen(ctx: Context, tx: sa.Connection, host_id: str, seen: ImageObservation) -> None:
-    row = ImageSeenRow(
+def _image(host_id: str, seen: ImageObservation, now: datetime) -> ImageSeenRow:
+    return ImageSeenRow(
         image_id=seen.image_id,
         host_id=host_id,
         attempt=seen.attempt,
@@ -157,12 +200,11 @@ def image_seen(ctx: Context, tx: sa.Connection, host_id: str, seen: ImageObserva
         virtual_size_bytes=seen.virtual_size_bytes,
         size_bytes=seen.size_bytes,
         os=seen.os,
-        observed_at=ctx.clock.now(),
+        observed_at=now,
     )
-    images.saw(tx, row)
 
 
-def event(ctx: Context, tx: sa.Connection, seen: HostEvent) -> None:
+def _event(ctx: Context, tx: sa.Connection, seen: HostEvent) -> None:
     """Something from a host that is worth keeping."""
     events.insert(
         tx,

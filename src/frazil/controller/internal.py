@@ -21,8 +21,8 @@ PREFIX = "/internal/v1"
 REMEMBERED = timedelta(hours=1)
 """A gateway that connects anew is told again of sessions that ended so recently: it may have missed it."""
 COMMITTED_WITHIN = timedelta(minutes=1)
-"""So long at most passes between the time that a change notes down and its commit. Many open sessions may hang on one
-changed pool, so that they are not read for longer than needed."""
+"""So long at most passes between the time that a change notes down and its commit. This is read after each commit, and
+many sessions may have ended, or hang on one changed pool: none is read for longer than needed."""
 KEEP_ALIVE_S = 10.0
 
 
@@ -70,13 +70,13 @@ async def changes(ctx: Context) -> AsyncGenerator[Revocation | PolicyChanged | N
     """What concerns the gateway: what changed lately, then each thing as it changes. None now and then between."""
     ended: set[str] = set()
     policy_versions: dict[str, int] = {}
-    policies_since = ctx.clock.now() - REMEMBERED
+    since = ctx.clock.now() - REMEMBERED
     changed = ctx.store.changed
     yield None
     while not changed.closed:
         version = changed.version
         now = ctx.clock.now()
-        rows, allowed = await ctx.store.read(_changed(ended_since=now - REMEMBERED, policies_since=policies_since))
+        rows, allowed = await ctx.store.read(_changed(since))
         for row in rows:
             if row.id not in ended:
                 yield Revocation(session_id=row.id, reason=row.end_reason)
@@ -87,12 +87,10 @@ async def changes(ctx: Context) -> AsyncGenerator[Revocation | PolicyChanged | N
                 )
         ended = {row.id for row in rows}
         policy_versions = {one.session_id: one.version for one in allowed}
-        policies_since = now - COMMITTED_WITHIN
+        since = now - COMMITTED_WITHIN
         if not await changed.wait(version, timeout_s=KEEP_ALIVE_S):
             yield None
 
 
-def _changed(
-    *, ended_since: datetime, policies_since: datetime
-) -> Callable[[sa.Connection], tuple[list[SessionRow], list[SessionPolicyRow]]]:
-    return lambda tx: (sessions.ended_since(tx, ended_since), policies.changed_since(tx, policies_since))
+def _changed(since: datetime) -> Callable[[sa.Connection], tuple[list[SessionRow], list[SessionPolicyRow]]]:
+    return lambda tx: (sessions.ended_since(tx, since), policies.changed_since(tx, since))

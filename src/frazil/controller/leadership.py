@@ -64,10 +64,10 @@ class Leadership:
         if not self.leads:
             await self._begun.wait(version, timeout_s=within_s)
 
-    async def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run `work` in one writing transaction, in which no other controller leads. Raises Deposed."""
+    async def write(self, work: Callable[[sa.Connection], T], *, changes: Callable[[T], bool] = lambda _: True) -> T:
+        """`Store.write`, in a transaction in which no other controller leads. Raises Deposed."""
         if not self._store.shared:
-            return await self._store.write(work)
+            return await self._store.write(work, changes=changes)
         epoch = self._epoch
 
         def led(tx: sa.Connection) -> T:
@@ -75,7 +75,7 @@ class Leadership:
                 raise Deposed("Another controller leads.")
             return work(tx)
 
-        return await self._store.write(led)
+        return await self._store.write(led, changes=changes)
 
     async def run(self) -> None:
         """Take the lead when nobody has it, keep it, and give it up at the end."""
@@ -93,7 +93,9 @@ class Leadership:
     async def _renew(self) -> None:
         asked_s = self._clock.monotonic_s()
         try:
-            epoch = await self._store.write(lambda tx: leader.take(tx, holder=self._holder, for_s=LEASE_S), told=False)
+            epoch = await self._store.write(
+                lambda tx: leader.take(tx, holder=self._holder, for_s=LEASE_S), changes=lambda _: False
+            )
         except FrazilError as exc:
             log.warning("leadership.not-renewed", what=exc.what)
             if not self.leads:

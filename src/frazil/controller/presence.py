@@ -22,6 +22,8 @@ class PresenceView:
     loads: dict[str, HostLoad]
     templates: dict[str, tuple[TemplateObservation, ...]] = field(default_factory=dict)
     """By host: the frozen templates that it said it has, or is making."""
+    known: frozenset[str] = frozenset()
+    """Hosts that have told all that they see since this process began, and it was taken in."""
 
     def is_silent(self, host_id: str) -> bool:
         if host_id in self.up:
@@ -39,6 +41,7 @@ class Presence:
         self._loads: dict[str, HostLoad] = {}
         self._unflushed: set[str] = set()
         self._templates: dict[str, tuple[TemplateObservation, ...]] = {}
+        self._known: set[str] = set()
 
     def heard(self, host_id: str, load: HostLoad | None = None) -> bool:
         """A message came from the host. Whether it was not up before."""
@@ -54,9 +57,23 @@ class Presence:
         return heard is not None and self._clock.monotonic_s() - heard <= SILENT_AFTER_S
 
     def view(self) -> PresenceView:
-        up = frozenset(host_id for host_id in self._heard_s if self._is_up(host_id))
-        in_grace = self._clock.monotonic_s() - self._started_s <= SILENT_AFTER_S
-        return PresenceView(up, frozenset(self._heard_s) - up, in_grace, dict(self._loads), dict(self._templates))
+        since_s = self._clock.monotonic_s() - SILENT_AFTER_S
+        up = frozenset(host_id for host_id, heard_s in self._heard_s.items() if heard_s >= since_s)
+        in_grace = self._started_s >= since_s
+        return PresenceView(
+            up,
+            frozenset(self._heard_s) - up,
+            in_grace,
+            dict(self._loads),
+            dict(self._templates),
+            frozenset(self._known),
+        )
+
+    def took_in(self, host_id: str) -> bool:
+        """All that the host sees was written down; whether that is the first time."""
+        first = host_id not in self._known
+        self._known.add(host_id)
+        return first
 
     def saw_templates(self, host_id: str, templates: Iterable[TemplateObservation]) -> None:
         """The host named all its templates."""

@@ -9,7 +9,7 @@ import pytest
 
 from frazil.controller.store import Store
 from frazil.controller.store.engine import sqlite_url
-from tests.harness.postgresql import Postgresql
+from tests.harness.postgresql import PostgreSQL
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -17,7 +17,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
     if request.param == "sqlite":
         return sqlite_url(tmp_path / "store.sqlite3")
-    server: Postgresql = request.getfixturevalue("postgresql")
+    server: PostgreSQL = request.getfixturevalue("postgresql")
     return server.database()
 
 

@@ -209,18 +209,22 @@ def test_a_host_is_in_maintenance_until_that_is_ended_whatever_it_says_of_itself
 
 def test_newer_observations_replace_older_ones_only(store: Store) -> None:
     store.write_now(_fill)
-    saw = partial(desktops.saw, now=NOW)
-    assert not store.write_now(lambda tx: saw(tx, _seen(), host_id="h1"))  # it is placed nowhere yet
+
+    def saw(seen: SeenRow, host_id: str = "h1") -> bool:
+        return store.write_now(lambda tx: desktops.saw_all(tx, [(host_id, seen)], now=NOW)) == {seen.desktop_id}
+
+    assert not saw(_seen())  # it is placed nowhere yet
     store.write_now(lambda tx: desktops.place(tx, "d1", host_id="h1"))
-    assert store.write_now(lambda tx: saw(tx, _seen(failure=Failure("a", "b", "c")), host_id="h1"))
+    assert saw(_seen(failure=Failure("a", "b", "c")))
+    assert not saw(_seen(failure=Failure("a", "b", "c")))  # it says nothing new
     found = _row(store).fresh_seen
     assert found is not None
     assert found.failure == Failure("a", "b", "c")
-    assert store.write_now(lambda tx: saw(tx, _seen(attempt=2, state=State.STOPPED), host_id="h1"))
+    assert saw(_seen(attempt=2, state=State.STOPPED))
     for older in (_seen(), _seen(epoch=Epoch(1, 0), attempt=9), _seen(epoch=Epoch(0, 9))):
-        assert not store.write_now(lambda tx, older=older: saw(tx, older, host_id="h1"))  # type: ignore[misc]
-    assert not store.write_now(lambda tx: saw(tx, _seen(attempt=3), host_id="h2"))
-    assert not store.write_now(lambda tx: saw(tx, _seen(desktop_id="nothing"), host_id="h1"))
+        assert not saw(older)
+    assert not saw(_seen(attempt=3), "h2")
+    assert not saw(_seen(desktop_id="nothing"))
     assert _row(store).fresh_seen is None  # attempt 2 was seen, attempt 1 is wanted
 
 
@@ -524,8 +528,8 @@ def test_what_is_kept_in_full_is_replaced_in_full(store: Store) -> None:
         assert kept == sorted(set(names))
     headroom = Headroom(memory_mib=5, disk_mib=6, desktops=7, counted=["d1"])
     load = HostLoad(memory_available_mib=1, disk_free_mib=2, load1=0.5, headroom=headroom)
-    store.write_now(lambda tx: hosts.heard(tx, "h1", load=load, at=NOW))
-    store.write_now(lambda tx: hosts.heard(tx, "h1", load=None, at=NOW))
+    store.write_now(lambda tx: hosts.heard(tx, {"h1": load}, at=NOW))
+    store.write_now(lambda tx: hosts.heard(tx, {"h1": None}, at=NOW))
     [host] = store.read_now(hosts.listed)
     assert host.load == load
     for seconds in range(30):
@@ -552,10 +556,11 @@ def test_images_are_seen_by_attempt(store: Store) -> None:
             os="",
             observed_at=NOW,
         )
-        return store.write_now(lambda tx: images.saw(tx, row))
+        return store.write_now(lambda tx: images.saw_all(tx, [row]))
 
     assert seen(2, "ready")
     assert not seen(1, "failed")
+    assert not seen(2, "ready")
     [kept] = store.read_now(images.seen)["i1"]
     assert (kept.state, kept.size_bytes) == ("ready", 1 << 33)
 

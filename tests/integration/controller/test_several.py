@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from frazil.controller.leadership import LEASE_S, RENEW_S
-from tests.harness.postgresql import PROGRAMS, Postgresql
+from tests.harness.postgresql import PostgreSQL, installed
 from tests.integration.controller.asking import image_and_pool, ready, user
 from tests.integration.controller.stage import PNG, Controller, Host, connected, until
 
@@ -48,7 +48,7 @@ def made(place: Path, url: str) -> Iterator[Pair]:
 
 
 @pytest.fixture
-def pair(place: Path, postgresql: Postgresql) -> Iterator[Pair]:
+def pair(place: Path, postgresql: PostgreSQL) -> Iterator[Pair]:
     """Two that run; the first one leads."""
     yield from made(place, postgresql.database())
 
@@ -245,9 +245,9 @@ async def test_controllers_killed_in_a_storm_lose_nothing_and_give_nothing_twice
 
 async def test_a_database_that_dies_is_waited_for(place: Path) -> None:
     """Its own server: the others' tests go on."""
-    if not PROGRAMS:
+    if not installed():
         pytest.skip("PostgreSQL is not installed; `make test` installs it")
-    with Postgresql() as database, contextlib.contextmanager(made)(place, database.database()) as pair:
+    with PostgreSQL() as database, contextlib.contextmanager(made)(place, database.database()) as pair:
         async with _filled(pair) as host:
             first, second = await _tokens(pair, 2)
             kept = (await _open(pair, first)).json()["session"]

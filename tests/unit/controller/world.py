@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from frazil.controller import hostreports
+from frazil.controller.hostreports import Report
 from frazil.controller.identity import LOCAL_ROOT, Identity
 from frazil.controller.identity.passwords import Passwords
 from frazil.controller.leadership import Leadership
@@ -114,7 +115,7 @@ class FakeHost:
     async def take(self) -> Desired:
         """Be sent what is wanted."""
         ctx = self.world.ctx
-        desired = await ctx.store.read(lambda tx: hostreports.desired(tx, self.id, leader_epoch=0))
+        [desired] = await ctx.store.read(lambda tx: hostreports.desired(tx, [self.id], leader_epoch=0))
         generation = (await ctx.store.write(lambda tx: hosts.take_generations(tx, self.id)))[0]
         self.sent = desired.model_copy(update={"generation": generation})
         return self.sent
@@ -190,7 +191,7 @@ class FakeHost:
             load=self.load,
         )
         ctx = self.world.ctx
-        await ctx.store.write(lambda tx: hostreports.observed(ctx, tx, self.id, message, sent=desired))
+        await ctx.store.write(lambda tx: hostreports.take_in(ctx, tx, [Report(self.id, message, desired)]))
         self.beat()
 
     async def obey(self) -> None:
@@ -211,7 +212,8 @@ class World:
             presence=Presence(self.clock),
         )
         self.services = build(self.ctx, viewer_trust_file=self.viewer_trust_file)
-        self.told = 0
+        self.told: list[str] = []
+        """Ids of hosts, as the reconciler has something else for them."""
         self.leadership = Leadership(store, clock=self.clock, holder="the only one")
         self.reconciler = Reconciler(self.ctx, self.leadership, tell_hosts=self._told)
         self.ctx.wake = self.reconciler.wake
@@ -222,8 +224,8 @@ class World:
         self.ctx.store.close()
         self.ctx.passwords.close()
 
-    def _told(self) -> None:
-        self.told += 1
+    def _told(self, host_ids: Collection[str]) -> None:
+        self.told += host_ids
 
     def restart(self) -> None:
         """Another process takes over: it has heard from no host yet."""

@@ -149,6 +149,7 @@ class Plan:
 
     waiting: why a desktop is placed nowhere, by desktop; refusals: the same, by hosts.
     notes: why a pool makes no more desktops, by pool.
+    short: whether something has no place on any host, so that each word of a host about its room counts.
     due_in_s: when to look again even if nothing changes; None when nothing is on its way.
     """
 
@@ -156,4 +157,5 @@ class Plan:
     waiting: dict[str, str] = field(default_factory=dict)
     refusals: dict[str, tuple[Refusal, ...]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    short: bool = False
     due_in_s: float | None = None

@@ -45,6 +45,7 @@ class _Planner:
         self._refusals: dict[str, tuple[Refusal, ...]] = {}
         self._notes: dict[str, str] = {}
         self._dues: list[datetime] = []
+        self._no_place = False
         self._rooms = Rooms(facts.hosts.values(), facts.desktops, facts.images)
         self._pause_after = {pool.id: pool.pause_after for pool in facts.pools}
 
@@ -81,6 +82,7 @@ class _Planner:
             waiting=self._waiting,
             refusals=self._refusals,
             notes=self._notes,
+            short=bool(self._waiting) or self._no_place,
             due_in_s=due_in_s,
         )
 
@@ -155,6 +157,7 @@ class _Planner:
         for instead in (*[None] * wanted.make, *wanted.instead):
             choice = self._rooms.choose(need)
             if choice.chosen is None:
+                self._no_place = True
                 self._notes[pool.id] = f"Spares are wanted, but none can be placed. {choice.reason}"
                 return
             if instead is None:

@@ -100,7 +100,7 @@ def _fail(ctx: Context, tx: sa.Connection, action: Fail, presence: PresenceView)
 
 def _pause(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:
     row = desktops.find(tx, desktop_id)
-    if row is None or row.power is not Power.RUNNING or desktop_id in sessions.connected_desktops(tx):
+    if row is None or row.power is not Power.RUNNING or sessions.connected_desktops(tx, [desktop_id]):
         return  # someone came since the plan was made
     desktops.want(tx, desktop_id, power=Power.PAUSED, graceful=False, now=ctx.clock.now())
 

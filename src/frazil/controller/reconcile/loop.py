@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -11,10 +12,11 @@ import structlog
 
 from frazil import failpoint
 from frazil.controller.leadership import Deposed, Leadership
-from frazil.controller.planning import MakeSpare, Plan, plan
+from frazil.controller.planning import Action, Facts, MakeSpare, Place, Plan, plan
 from frazil.controller.presence import PresenceView
 from frazil.controller.reconcile import snapshot, viewers
 from frazil.controller.reconcile.carry_out import carry_out
+from frazil.controller.reconcile.snapshot import Snapshot
 from frazil.controller.services import journal
 from frazil.controller.services.context import Context
 from frazil.controller.store import Signal, desktops, hosts, sessions
@@ -23,7 +25,11 @@ from frazil.model.errors import FrazilError
 POLL_S = 15.0
 """Behind the events: the longest that anything missed can go unnoticed."""
 ROUNDS_MAX = 20
-"""A plan leads to another at most a few times (make, place, tell); more is a mistake of ours, and is logged."""
+"""A plan leads to another at most a few times (make, place, tell), if nothing else happens meanwhile."""
+RESTS, REST_MAX_S = 2.0, 2.0
+"""After a round of planning, so many times as long as it took, and so long at most."""
+SLICE = 100
+"""So many actions are carried out in one transaction."""
 RETRY_S = 1.0
 LOOK_ON_S = 5.0
 CLOCK_STEP_S = 30.0
@@ -42,23 +48,26 @@ class Reconciler:
     """`wake` may be called from the event loop at any time; `run` ends when it is cancelled.
 
     Of several controllers the one that leads carries out what it plans; the others plan too, less often, for the words
-    about what waits. tell_hosts: called after each look, so that hosts are sent what changed for them.
+    about what waits. tell_hosts: called with the ids of the hosts of which something else is wanted now.
     """
 
-    def __init__(self, ctx: Context, leadership: Leadership, *, tell_hosts: Callable[[], None]) -> None:
+    def __init__(self, ctx: Context, leadership: Leadership, *, tell_hosts: Callable[[Collection[str]], None]) -> None:
         self._ctx = ctx
         self._leadership = leadership
         self._tell_hosts = tell_hosts
         self._signal = Signal()
         self._began_s = self._flushed_s = ctx.clock.monotonic_s()
         self._day_began: datetime | None = None
+        self._settled = False
+        self._marks: dict[str, int] = {}
+        self._for_all = 0
 
     def wake(self) -> None:
         self._signal.bump()
 
     async def run(self) -> None:
         while True:
-            version = self._signal.version
+            version, began_s = self._signal.version, self._ctx.clock.monotonic_s()
             led = self._leadership.leads
             try:
                 wait_s = await (self.look() if led else self._look_on())
@@ -67,6 +76,7 @@ class Reconciler:
             except FrazilError as exc:
                 log.error("reconcile.failed", what=exc.what, code=exc.code)
                 wait_s = RETRY_S
+            await self._rest(began_s)
             if led:
                 await self._signal.wait(version, timeout_s=wait_s)
             else:
@@ -78,6 +88,11 @@ class Reconciler:
         await self._plan(self._ctx.presence.view())
         return LOOK_ON_S
 
+    async def _rest(self, began_s: float) -> None:
+        """Leave most of the time to everybody else: what was asked for meanwhile is looked at together."""
+        took_s = self._ctx.clock.monotonic_s() - began_s
+        await asyncio.sleep(min(REST_MAX_S, RESTS * took_s))
+
     async def look(self) -> float:
         """Plan and carry out until nothing is left to do. How long until the next look, if nothing happens.
 
@@ -87,20 +102,30 @@ class Reconciler:
         presence = self._ctx.presence.view()
         await self._announce_hosts(presence)
         await self._flush()
+        began_s = self._ctx.clock.monotonic_s()
         decided = await self._plan(presence)
         for _ in range(ROUNDS_MAX):
             if not decided.actions:
                 break
-            await self._leadership.write(partial(carry_out, self._ctx, decided.actions, presence))
-            self._tell_hosts()
-            if any(isinstance(action, MakeSpare) for action in decided.actions):
-                failpoint.reach("controller.created")
+            before = decided.actions
+            await self._carry_out(before, presence)
+            await self._rest(began_s)
+            began_s = self._ctx.clock.monotonic_s()
             decided = await self._plan(presence)
-        else:
-            log.error("reconcile.no-end", actions=[type(action).__name__ for action in decided.actions])
-        self._tell_hosts()
-        waits = [POLL_S, decided.due_in_s, self._ctx.presence.next_silence_s()]
+            if decided.actions == before:
+                log.error("reconcile.no-end", actions=sorted({type(action).__name__ for action in before}))
+                break
+        waits = [POLL_S, decided.due_in_s, self._ctx.presence.next_silence_s(), RETRY_S if decided.actions else None]
         return max(0.05, min(wait for wait in waits if wait is not None))
+
+    async def _carry_out(self, actions: Sequence[Action], presence: PresenceView) -> None:
+        """In slices: whoever else wants to write waits for one of them, not for all."""
+        for begin in range(0, len(actions), SLICE):
+            part = actions[begin : begin + SLICE]
+            await self._leadership.write(partial(carry_out, self._ctx, part, presence))
+            self._tell_hosts({action.host_id for action in part if isinstance(action, MakeSpare | Place)})
+            if any(isinstance(action, MakeSpare) for action in part):
+                failpoint.reach("controller.created")
 
     async def _mind_the_clock(self) -> None:
         """Let deadlines count anew where nobody looked, as before this process, or the time of day was set.
@@ -117,20 +142,39 @@ class Reconciler:
 
     async def _plan(self, presence: PresenceView) -> Plan:
         ctx = self._ctx
-        facts = await ctx.store.read(lambda tx: snapshot.read(tx, presence=presence, lines=ctx.lines, clock=ctx.clock))
-        decided = plan(facts)
-        self._ctx.words.waiting = decided.waiting
-        self._ctx.words.refusals = decided.refusals
-        self._ctx.words.notes = decided.notes
+        seen = await ctx.store.read(lambda tx: snapshot.read(tx, presence=presence, lines=ctx.lines, clock=ctx.clock))
+        self._tell_hosts(self._changed(seen))
+        decided = await asyncio.to_thread(plan, seen.facts)
+        words = ctx.words
+        words.waiting, words.refusals, words.notes = decided.waiting, decided.refusals, decided.notes
+        words.short = decided.short
         failpoint.reach("controller.planned")
+        if not decided.actions:
+            self._say_settled(seen.facts, presence)
         return decided
+
+    def _changed(self, seen: Snapshot) -> Collection[str]:
+        """The hosts of which something else is wanted than at the last look."""
+        before, self._marks = self._marks, seen.marks
+        if seen.for_all != self._for_all:
+            self._for_all = seen.for_all
+            return seen.facts.hosts.keys()
+        return [id for id in before.keys() | seen.marks.keys() if before.get(id) != seen.marks.get(id)]
+
+    def _say_settled(self, facts: Facts, presence: PresenceView) -> None:
+        """Tell the log, once, that all is known that this process did not know when it began, and nothing is to do."""
+        if self._settled or not all(host.silent or host.id in presence.known for host in facts.hosts.values()):
+            return
+        self._settled = True
+        after_s = self._ctx.clock.monotonic_s() - self._began_s
+        log.info("reconcile.settled", hosts=len(facts.hosts), desktops=len(facts.desktops), after_s=round(after_s, 1))
 
     async def _announce_hosts(self, presence: PresenceView) -> None:
         """Write to the history which hosts came and which fell silent."""
 
         def changed(tx: sa.Connection) -> list[tuple[str, str, str]]:
             found = []
-            for row in hosts.listed(tx):
+            for row in hosts.brief(tx):
                 state = "up" if row.id in presence.up else "silent"
                 if state != row.announced and (state == "up" or presence.is_silent(row.id)):
                     found.append((row.id, row.name, state))
@@ -162,8 +206,4 @@ class Reconciler:
             return
         at = self._ctx.clock.now()
 
-        def work(tx: sa.Connection) -> None:
-            for host_id, load in heard.items():
-                hosts.heard(tx, host_id, load=load, at=at)
-
-        await self._leadership.write(work)
+        await self._leadership.write(lambda tx: hosts.heard(tx, heard, at=at), changes=lambda _: False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -23,13 +25,26 @@ from frazil.controller.presence import PresenceView
 from frazil.controller.services import session_limits
 from frazil.controller.starts import start_of
 from frazil.controller.store import desktops, hosts, images, operations, pools, sessions
-from frazil.controller.store.rows import DesktopRow, HostRow, ImageRow, ImageSeenRow, SessionRow
+from frazil.controller.store.rows import DesktopRow, HostBrief, ImageRow, ImageSeenRow, PoolRow, SessionRow
 from frazil.model.clock import Clock
+from frazil.wire.hostlink import HostLoad
 
 _NO_RULES = SessionRules()
 
 
-def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock: Clock) -> Facts:
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """marks: one number for each host with desktops, which is another one when anything else is wanted of the host.
+
+    for_all: such a number for what is wanted of every host.
+    """
+
+    facts: Facts
+    marks: dict[str, int]
+    for_all: int
+
+
+def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock: Clock) -> Snapshot:
     now = clock.now()
     image_rows = images.listed(tx)
     seen = images.seen(tx)
@@ -46,9 +61,12 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
         for row in pool_rows
         if start_of(row, ready_when[row.image_id]) == "fork"
     }
-    return Facts(
+    ready_on = _ready_on(image_rows, seen)
+    host_rows = hosts.brief(tx)
+    unsaid = hosts.loads(tx, [row.id for row in host_rows if row.id not in presence.loads])
+    facts = Facts(
         now=now,
-        hosts={row.id: _host(row, presence, image_rows, seen) for row in hosts.listed(tx)},
+        hosts={row.id: _host(row, presence, unsaid, ready_on.get(row.id, set())) for row in host_rows},
         pools=tuple(
             PoolFacts(
                 id=row.id,
@@ -82,18 +100,44 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
             OperationFacts(id=row.id, kind=row.kind, target_id=row.target_id) for row in operations.running(tx)
         ),
     )
+    marks = _marks(desktop_rows, open_sessions, {row.id: row.version for row in pool_rows})
+    return Snapshot(facts, marks, _for_all(image_rows, pool_rows, forked))
 
 
-def _host(
-    row: HostRow, presence: PresenceView, image_rows: list[ImageRow], seen: dict[str, list[ImageSeenRow]]
-) -> HostFacts:
-    load = presence.loads.get(row.id, row.load)
-    ready = frozenset(
-        image.id
-        for image in image_rows
-        for one in seen.get(image.id, [])
-        if one.host_id == row.id and one.state == "ready" and image.wanted == "present"
-    )
+def _marks(
+    rows: Sequence[DesktopRow], open_sessions: Mapping[str, SessionRow], versions: Mapping[str, int]
+) -> dict[str, int]:
+    """Of all in a `DesktopSpec` that can change: the rest is the desktop's for ever, or its pool's version tells."""
+    marks: dict[str, int] = {}
+    for row in rows:
+        if row.host_id is not None:
+            session = open_sessions.get(row.id)
+            wish = (
+                row.id, row.epoch.generation, row.epoch.counter, row.attempt, row.power.value, row.graceful,
+                versions.get(row.pool_id), session.id if session is not None else None,
+            )  # fmt: skip
+            marks[row.host_id] = hash((marks.get(row.host_id), wish))
+    return marks
+
+
+def _for_all(image_rows: Sequence[ImageRow], pool_rows: Sequence[PoolRow], forked: Collection[str]) -> int:
+    """Of images, and of the pools that templates are kept for."""
+    of_images = tuple((row.id, row.wanted, row.attempt, row.ready_when) for row in image_rows)
+    return hash((of_images, tuple((row.id, row.id in forked) for row in pool_rows if not row.deleting)))
+
+
+def _ready_on(image_rows: Sequence[ImageRow], seen: Mapping[str, Sequence[ImageSeenRow]]) -> dict[str, set[str]]:
+    """Ids of the images that a host can start desktops from, by host."""
+    ready: dict[str, set[str]] = {}
+    for image in image_rows:
+        for one in seen.get(image.id, ()) if image.wanted == "present" else ():
+            if one.state == "ready":
+                ready.setdefault(one.host_id, set()).add(image.id)
+    return ready
+
+
+def _host(row: HostBrief, presence: PresenceView, unsaid: Mapping[str, HostLoad], ready: set[str]) -> HostFacts:
+    load = presence.loads.get(row.id) or unsaid.get(row.id)
     headroom = load.headroom if load is not None else None
     return HostFacts(
         id=row.id,
@@ -101,13 +145,13 @@ def _host(
         up=row.id in presence.up,
         silent=presence.is_silent(row.id),
         memory_available_mib=load.memory_available_mib if load is not None else None,
-        images_ready=ready,
+        images_ready=frozenset(ready),
         room=None if headroom is None else headrooms.room(headroom),
         counted=frozenset() if headroom is None else frozenset(headroom.counted),
         fork_costs={} if headroom is None else headrooms.fork_costs(headroom),
         pressure="" if headroom is None else headroom.pressure,
         maintenance=row.maintenance,
-        busy=load.load1 / max(1, row.capabilities.vcpus) if load is not None else 0.0,
+        busy=load.load1 / max(1, row.vcpus) if load is not None else 0.0,
     )
 
 

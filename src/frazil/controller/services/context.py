@@ -23,11 +23,15 @@ class AskHost(Protocol):
 
 @dataclass(slots=True)
 class PlanWords:
-    """What the last plan said about what it did *not* do. Written by the reconciler."""
+    """What the last plan said about what it did *not* do. Written by the reconciler.
+
+    short: whether something would have a place if a host had more room.
+    """
 
     waiting: dict[str, str] = field(default_factory=dict)
     refusals: dict[str, tuple[Refusal, ...]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    short: bool = False
 
 
 async def _nobody(host_id: str, *, desktop_id: str, deadline_s: float) -> bytes:

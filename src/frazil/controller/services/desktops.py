@@ -80,12 +80,12 @@ class Desktops:
 
         def work(tx: sa.Connection) -> list[Desktop]:
             pool_id = finding.pool(tx, pool).id if pool is not None and identity.may(Right.SEE_POOLS) else pool
-            names = views.Names.read(tx)
             # A phase is derived, not stored: with that filter all rows are looked at.
             most = limit + 1 if phase is None else None
             rows = desktops.listed(tx, pool_id=pool_id, user_id=user_id, after=after, limit=most)
             if phase is not None:
                 rows = [row for row in rows if views.phase_of(row, presence) is phase][: limit + 1]
+            names = views.Names.of(tx, rows)
             return [views.desktop(row, ctx=self._ctx, presence=presence, names=names) for row in rows]
 
         models = await self._ctx.store.read(work)
@@ -96,7 +96,7 @@ class Desktops:
 
         def work(tx: sa.Connection) -> Desktop:
             row = visible(tx, identity, ref)
-            return views.desktop(row, ctx=self._ctx, presence=presence, names=views.Names.read(tx))
+            return views.desktop(row, ctx=self._ctx, presence=presence, names=views.Names.of(tx, [row]))
 
         return await self._ctx.store.read(work)
 
@@ -127,9 +127,8 @@ class Desktops:
                 by=identity,
                 desktop_id=row.id,
             )
-            return views.desktop(
-                finding.desktop(tx, row.id), ctx=self._ctx, presence=presence, names=views.Names.read(tx)
-            )
+            changed = finding.desktop(tx, row.id)
+            return views.desktop(changed, ctx=self._ctx, presence=presence, names=views.Names.of(tx, [changed]))
 
         shown = await self._ctx.store.write(work)
         self._ctx.wake()

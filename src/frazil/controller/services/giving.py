@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import sqlalchemy as sa
 
 from frazil.controller.planning.spares import GIVE_UP_AFTER, failed_in_a_row
@@ -11,9 +13,13 @@ from frazil.controller.services.context import Context
 from frazil.controller.services.making import make_desktop
 from frazil.controller.store import desktops, hosts, pools, sessions
 from frazil.controller.store.rows import DesktopRow, PoolRow
-from frazil.model.desktop import Phase, Power
+from frazil.model.desktop import Phase, Power, State
 
-_IN_ORDER = (Phase.READY, Phase.PAUSED, Phase.STARTING, Phase.WAITING)
+_THERE = ((Phase.READY, State.RUNNING), (Phase.PAUSED, State.PAUSED))
+"""What a person is given first, and as what its host sees it."""
+_COMING = (Phase.STARTING, Phase.WAITING)
+LOOKED_AT = 20
+"""So many free desktops are read at once: the first is as a rule as good as any of a thousand."""
 
 
 def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence: PresenceView) -> str | None:
@@ -21,20 +27,32 @@ def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence:
 
     Nobody is given one on a host in maintenance.
     """
-    rows = desktops.listed(tx, pool_id=pool.id)
     closed = hosts.in_maintenance(tx)
-    free = [
+    for wanted, state in _THERE:
+        for row in _free(tx, pool.id, state):
+            fits = row.host_id not in closed and views.phase_of(row, presence) is wanted
+            if fits and desktops.assign(tx, row.id, user_id=user_id):
+                return row.id
+    coming = [
         (row, views.phase_of(row, presence))
-        for row in rows
-        if row.assigned_user_id is None and row.power in (Power.RUNNING, Power.PAUSED) and row.host_id not in closed
+        for row in desktops.listed(tx, pool_id=pool.id, free=True)
+        if row.host_id not in closed
     ]
-    for wanted in _IN_ORDER:
-        for row, phase in free:
+    for wanted in _COMING:
+        for row, phase in coming:
             if phase is wanted and desktops.assign(tx, row.id, user_id=user_id):
                 return row.id
-    if len(rows) < pool.max_desktops:
+    if desktops.count(tx, pool_id=pool.id) < pool.max_desktops:
         return make_desktop(ctx, tx, pool, assigned_user_id=user_id)
     return None
+
+
+def _free(tx: sa.Connection, pool_id: str, state: State) -> Iterator[DesktopRow]:
+    """A pool's free desktops that were seen so, read as far as they are looked at."""
+    after = None
+    while rows := desktops.free(tx, pool_id=pool_id, state=state, after=after, limit=LOOKED_AT):
+        yield from rows
+        after = rows[-1].id
 
 
 def wake_up(ctx: Context, tx: sa.Connection, row: DesktopRow, presence: PresenceView) -> None:

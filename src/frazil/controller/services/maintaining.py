@@ -20,7 +20,7 @@ def left_on(tx: sa.Connection, host: HostRow, *, ctx: Context, presence: Presenc
     """What the host has, and what is waited for; None when it is not in maintenance."""
     if not host.maintenance:
         return None
-    rows = desktops.listed(tx, host_id=host.id)
+    rows = desktops.on_hosts(tx, [host.id])
     used = {session.desktop_id for session in sessions.open_ones(tx)} if rows else set()
     names = {pool.id: pool.name for pool in pools.listed(tx)} if rows else {}
     return summed_up(rows, used=used, presence=presence, pools=names, notes=ctx.words.notes)

@@ -173,7 +173,7 @@ class Pools:
             given = finding.desktop(tx, desktop_id)
             text = f"The desktop {given.name} was assigned to {who.name}."
             journal.note(self._ctx, tx, "desktop.assigned", text, by=identity, desktop_id=desktop_id)
-            return views.desktop(given, ctx=self._ctx, presence=presence, names=views.Names.read(tx))
+            return views.desktop(given, ctx=self._ctx, presence=presence, names=views.Names.of(tx, [given]))
 
         assigned = await self._ctx.store.write(work)
         self._ctx.wake()

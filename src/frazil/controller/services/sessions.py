@@ -13,10 +13,10 @@ from frazil.controller.services import finding, giving, journal, links, paging, 
 from frazil.controller.services import pools as pools_service
 from frazil.controller.services.context import Context
 from frazil.controller.services.routing import route_of
-from frazil.controller.services.tickets import Tickets
+from frazil.controller.services.tickets import TICKETED, Tickets
 from frazil.controller.store import desktops, hosts, meta, sessions
 from frazil.controller.store.rows import DesktopRow, PoolRow, SessionRow
-from frazil.model.desktop import Phase, Power
+from frazil.model.desktop import Power
 from frazil.model.errors import Conflict, InvalidInput, NotFound
 from frazil.wire.rest import NewSession, Page, Session, SessionRequest
 from frazil.wire.sessions import LinkState, Refusal, Route
@@ -34,20 +34,26 @@ class Sessions:
         user_id = identity.require_account()
         presence = self._ctx.presence.view()
 
-        def work(tx: sa.Connection) -> str:
+        def work(tx: sa.Connection) -> NewSession:
             if request.desktop is not None:
-                return self._open_desktop(tx, identity, user_id, request.desktop, presence).id
-            assert request.pool is not None
-            pool = pools_service.usable(tx, identity, request.pool)
-            return self._open_pool(tx, identity, user_id, pool, presence).id
+                row = self._open_desktop(tx, identity, user_id, request.desktop, presence)
+            else:
+                assert request.pool is not None
+                pool = pools_service.usable(tx, identity, request.pool)
+                row = self._open_pool(tx, identity, user_id, pool, presence)
+            desktop = finding.desktop(tx, row.desktop_id)
+            shown = self._shown(tx, row, desktop, presence)
+            ticket = self._tickets.mint_for(tx, row, desktop) if shown.desktop.phase in TICKETED else None
+            return NewSession(session=shown, view_url=f"/sessions/{row.id}", ticket=ticket)
 
-        session_id = await self._ctx.store.write(work)
+        opened = await self._ctx.store.write(work)
         failpoint.reach("controller.assigned")
         self._ctx.wake()
-        shown = await self.show(identity, session_id)
-        ready = shown.desktop.phase in (Phase.READY, Phase.PAUSED)
-        ticket = await self._tickets.mint(identity, session_id) if ready else None
-        return NewSession(session=shown, view_url=f"/sessions/{session_id}", ticket=ticket)
+        return opened
+
+    def _shown(self, tx: sa.Connection, row: SessionRow, desktop: DesktopRow, presence: PresenceView) -> Session:
+        names = views.Names.of(tx, [desktop], users=[row.user_id])
+        return views.session(tx, row, desktop, ctx=self._ctx, presence=presence, names=names)
 
     def _open_pool(
         self, tx: sa.Connection, identity: Identity, user_id: str, pool: PoolRow, presence: PresenceView
@@ -112,9 +118,9 @@ class Sessions:
         presence = self._ctx.presence.view()
 
         def work(tx: sa.Connection) -> list[Session]:
-            names = views.Names.read(tx)
             rows = sessions.open_ones(tx, user_id=user_id, after=after, limit=limit + 1)
             found = desktops.by_ids(tx, [row.desktop_id for row in rows])
+            names = views.Names.of(tx, found.values(), users={row.user_id for row in rows})
             return [
                 views.session(tx, row, found[row.desktop_id], ctx=self._ctx, presence=presence, names=names)
                 for row in rows
@@ -130,8 +136,7 @@ class Sessions:
 
         def work(tx: sa.Connection) -> Session:
             row = visible(tx, identity, session_id)
-            desktop = finding.desktop(tx, row.desktop_id)
-            return views.session(tx, row, desktop, ctx=self._ctx, presence=presence, names=views.Names.read(tx))
+            return self._shown(tx, row, finding.desktop(tx, row.desktop_id), presence)
 
         return await self._ctx.store.read(work)
 

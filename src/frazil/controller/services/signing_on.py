@@ -32,11 +32,12 @@ def persons(tx: sa.Connection, desktops: list[DesktopRow]) -> dict[str, Person]:
     key = meta.sign_on_key(tx)
     if key is None or not desktops:
         return {}
-    of_desktop = {session.desktop_id: session for session in sessions.open_ones(tx)}
+    of_desktop = {session.desktop_id: session for session in sessions.of_desktops(tx, [row.id for row in desktops])}
+    users = people.by_ids(tx, {session.user_id for session in of_desktop.values()}) if of_desktop else {}
     found: dict[str, Person] = {}
     for row in desktops:
         session = of_desktop.get(row.id)
-        user = people.find(tx, session.user_id) if session is not None else None
+        user = users.get(session.user_id) if session is not None else None
         if session is not None and user is not None:
             found[row.id] = Person(
                 name=user.name,
@@ -46,14 +47,17 @@ def persons(tx: sa.Connection, desktops: list[DesktopRow]) -> dict[str, Person]:
     return found
 
 
-def person_left(ctx: Context, tx: sa.Connection, seen: DesktopObservation) -> None:
-    """End the session of a person who signed out inside the desktop. An older session says nothing of it."""
+def person_left(ctx: Context, tx: sa.Connection, seen: DesktopObservation) -> bool:
+    """End the session of a person who signed out inside the desktop; whether there was one. An older session says
+    nothing of it."""
     if seen.sign_on is None or seen.sign_on.state != "left":
-        return
+        return False
+    ended = False
     key = meta.sign_on_key(tx)
     for session in sessions.open_ones(tx, desktop_id=seen.desktop_id):
         if key is not None and _is_of(key, session, seen):
-            release.end_session(ctx, tx, session, reason="The person signed out in the desktop.", by=None)
+            ended |= release.end_session(ctx, tx, session, reason="The person signed out in the desktop.", by=None)
+    return ended
 
 
 def _is_of(key: str, session: SessionRow, seen: DesktopObservation) -> bool:

@@ -12,13 +12,14 @@ from frazil.controller.services import finding, journal, links, views, words
 from frazil.controller.services.context import Context
 from frazil.controller.services.routing import route_of
 from frazil.controller.store import desktops, sessions
+from frazil.controller.store.rows import DesktopRow, SessionRow
 from frazil.model.desktop import Phase, Power
 from frazil.model.errors import Conflict, NotFound, Refused
 from frazil.wire.rest import Ticket
 from frazil.wire.sessions import TICKET_MAX_BYTES, LinkState, Redeemed, RedeemRequest
 
 TICKET_LASTS = timedelta(seconds=60)
-_TICKETED = (Phase.READY, Phase.PAUSED)
+TICKETED = (Phase.READY, Phase.PAUSED)
 
 
 class Tickets:
@@ -50,18 +51,15 @@ class Tickets:
             row = sessions.find(tx, session_id)
             if row is None or row.user_id != user_id or row.ended_at is not None:
                 return True
-            return views.phase_of(finding.desktop(tx, row.desktop_id), presence) in _TICKETED
+            return views.phase_of(finding.desktop(tx, row.desktop_id), presence) in TICKETED
 
         return await self._ctx.store.read(work)
 
     async def _mint(self, identity: Identity, session_id: str) -> Ticket:
         user_id = identity.require_account()
         presence = self._ctx.presence.view()
-        ticket = self._ctx.ids.new_secret(32)
-        assert len(ticket) <= TICKET_MAX_BYTES
-        now = self._ctx.clock.now()
 
-        def work(tx: sa.Connection) -> bool:
+        def work(tx: sa.Connection) -> tuple[Ticket, bool]:
             row = sessions.find(tx, session_id)
             if row is None or row.user_id != user_id:
                 raise NotFound("You have no such session.", remedy="Open the desktop again from the portal.")
@@ -72,24 +70,28 @@ class Tickets:
                 )
             desktop = finding.desktop(tx, row.desktop_id)
             phase = views.phase_of(desktop, presence)
-            if phase not in _TICKETED:
+            if phase not in TICKETED:
                 reason = words.why(desktop, phase, waiting=self._ctx.words.waiting.get(desktop.id, ""))
                 raise Conflict(
                     f"The desktop {desktop.name} is not ready: {words.PHASE_TEXT[phase].lower()}. {reason}".rstrip()
                 )
-            sessions.insert_ticket(
-                tx, secret_hash=digest(ticket), session_id=row.id, now=now, expires_at=now + TICKET_LASTS
-            )
-            sessions.not_idle(tx, row.id, now=now)
-            if desktop.power is not Power.PAUSED:
-                return False
-            desktops.want(tx, desktop.id, power=Power.RUNNING, graceful=False, now=now)
-            return True
+            return self.mint_for(tx, row, desktop), desktop.power is Power.PAUSED
 
-        woken = await self._ctx.store.write(work)
+        ticket, woken = await self._ctx.store.write(work)
         if woken:
             self._ctx.wake()
-        return Ticket(ticket=ticket, expires_at=now + TICKET_LASTS, spice_path=f"/spice/{session_id}")
+        return ticket
+
+    def mint_for(self, tx: sa.Connection, row: SessionRow, desktop: DesktopRow) -> Ticket:
+        """For an open session whose desktop is in one of the phases `TICKETED`; a paused one is woken."""
+        ticket, now = self._ctx.ids.new_secret(32), self._ctx.clock.now()
+        assert len(ticket) <= TICKET_MAX_BYTES
+        expires_at = now + TICKET_LASTS
+        sessions.insert_ticket(tx, secret_hash=digest(ticket), session_id=row.id, now=now, expires_at=expires_at)
+        sessions.not_idle(tx, row.id, now=now)
+        if desktop.power is Power.PAUSED:
+            desktops.want(tx, desktop.id, power=Power.RUNNING, graceful=False, now=now)
+        return Ticket(ticket=ticket, expires_at=expires_at, spice_path=f"/spice/{row.id}")
 
     async def redeem(self, request: RedeemRequest) -> Redeemed:
         """For the gateway: use the ticket up; a viewer is there from now on, until the gateway says that it left.

@@ -33,7 +33,7 @@ def phase_of(row: DesktopRow, presence: PresenceView) -> Phase:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names by id, for labels, and pools."""
+    """What some desktops are shown with: names by id, pools, and which of the desktops somebody looks at."""
 
     pools: dict[str, PoolRow]
     hosts: dict[str, str]
@@ -43,12 +43,13 @@ class Names:
     """Hosts in maintenance."""
 
     @classmethod
-    def read(cls, tx: sa.Connection) -> Names:
+    def of(cls, tx: sa.Connection, rows: Collection[DesktopRow], *, users: Collection[str] = ()) -> Names:
+        """Of these desktops, and of these users beside those whom they are assigned to."""
         return cls(
-            {pool.id: pool for pool in pools.listed(tx)},
-            {host.id: host.name for host in hosts.listed(tx)},
-            people.names(tx),
-            sessions.connected_desktops(tx),
+            pools.by_ids(tx, {row.pool_id for row in rows}),
+            hosts.names(tx, {row.host_id for row in rows if row.host_id is not None}),
+            people.names(tx, {row.assigned_user_id for row in rows if row.assigned_user_id is not None} | set(users)),
+            sessions.connected_desktops(tx, [row.id for row in rows]),
             hosts.in_maintenance(tx),
         )
 

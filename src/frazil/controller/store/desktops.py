@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from frazil.controller.store import failures
 from frazil.controller.store.rows import DesktopRow, PoolRow, SeenRow
 from frazil.controller.store.tables import TENANT, desktop_seen, desktops, disks
-from frazil.controller.store.upsert import upsert
+from frazil.controller.store.upsert import upsert_all
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, Seen, State
 from frazil.wire.hostlink import Profile
 
+AT_ONCE = 1000
+"""So many rows are asked for in one statement; SQLite allows 32,766 parameters."""
 _SEEN = [
     desktop_seen.c.state,
     desktop_seen.c.guest,
@@ -25,6 +27,11 @@ _SEEN = [
     desktop_seen.c.started_at,
     desktop_seen.c.observed_at,
 ]
+_FREE = (
+    desktops.c.assigned_user_id.is_(None),
+    desktops.c.power.in_([Power.RUNNING.value, Power.PAUSED.value]),
+)
+"""Nobody's, and to be given away."""
 
 
 def _row(found: sa.RowMapping) -> DesktopRow:
@@ -118,9 +125,11 @@ def insert(
 
 
 def find(tx: sa.Connection, ref: str) -> DesktopRow | None:
-    """By id or name."""
-    query = _select().where(sa.or_(desktops.c.id == ref, desktops.c.name == ref)).limit(1)
-    found = tx.execute(query).mappings().first()
+    """By id or name. Each by its own index: together they would be a look at every row."""
+    found = tx.execute(_select().where(desktops.c.id == ref)).mappings().first()
+    if found is None:
+        by_name = _select().where(desktops.c.tenant_id == TENANT, desktops.c.name == ref)
+        found = tx.execute(by_name).mappings().first()
     return _row(found) if found else None
 
 
@@ -129,21 +138,45 @@ def listed(
     *,
     pool_id: str | None = None,
     user_id: str | None = None,
-    host_id: str | None = None,
+    free: bool = False,
     after: str | None = None,
     limit: int | None = None,
 ) -> list[DesktopRow]:
+    """free: only those that are nobody's, and are wanted running or paused."""
     query = _select().order_by(desktops.c.id)
+    if free:
+        query = query.where(*_FREE)
     if pool_id is not None:
         query = query.where(desktops.c.pool_id == pool_id)
     if user_id is not None:
         query = query.where(desktops.c.assigned_user_id == user_id)
-    if host_id is not None:
-        query = query.where(desktops.c.host_id == host_id)
     if after is not None:
         query = query.where(desktops.c.id > after)
     if limit is not None:
         query = query.limit(limit)
+    return [_row(found) for found in tx.execute(query).mappings()]
+
+
+def free(tx: sa.Connection, *, pool_id: str, state: State, after: str | None, limit: int) -> list[DesktopRow]:
+    """A pool's desktops that are nobody's, wanted running or paused, and were seen so, in the order of their ids."""
+    query = (
+        _select()
+        .where(
+            desktops.c.pool_id == pool_id,
+            *_FREE,
+            desktop_seen.c.state == state.value,
+        )
+        .order_by(desktops.c.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(desktops.c.id > after)
+    return [_row(found) for found in tx.execute(query).mappings()]
+
+
+def on_hosts(tx: sa.Connection, host_ids: Collection[str]) -> list[DesktopRow]:
+    """The desktops that are placed on these hosts, in the order of their ids."""
+    query = _select().where(desktops.c.host_id.in_(host_ids)).order_by(desktops.c.id)
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
@@ -267,45 +300,65 @@ def delete(tx: sa.Connection, desktop_id: str) -> bool:
     return tx.execute(query).rowcount == 1
 
 
-def saw(tx: sa.Connection, seen: SeenRow, *, host_id: str, now: datetime) -> bool:
-    """Keep an observation by a host; whether it was kept.
+def saw_all(tx: sa.Connection, seen: Sequence[tuple[str, SeenRow]], *, now: datetime) -> set[str]:
+    """Keep observations, each by the host of this id; the ids of the desktops that are seen otherwise now.
 
-    It is not when the desktop is unknown or placed elsewhere, or a newer placement or attempt was seen already.
+    One is not kept when the desktop is unknown or placed elsewhere, or a newer placement or attempt was seen already,
+    or when it says nothing new: then the older one stands, with its time.
     When a failure that passes is seen no more, the desktop's deadline counts from now.
     """
-    query = sa.select(desktops.c.host_id).where(desktops.c.id == seen.desktop_id)
-    placed_on = tx.execute(query.with_for_update(read=True, key_share=True)).scalar()  # it does not go meanwhile
-    if placed_on != host_id:
-        return False
-    kept = tx.execute(
-        sa.select(
-            desktop_seen.c.epoch_generation,
-            desktop_seen.c.epoch_counter,
-            desktop_seen.c.attempt,
-            desktop_seen.c.failure,
-        ).where(desktop_seen.c.desktop_id == seen.desktop_id)
-    ).first()
-    if kept is not None and tuple(kept)[:3] > (seen.epoch.generation, seen.epoch.counter, seen.attempt):
-        return False
-    values = {
-        "desktop_id": seen.desktop_id,
+    changed: set[str] = set()
+    for begin in range(0, len(seen), AT_ONCE):
+        changed |= _saw(tx, seen[begin : begin + AT_ONCE], now=now)
+    return changed
+
+
+def _saw(tx: sa.Connection, seen: Sequence[tuple[str, SeenRow]], *, now: datetime) -> set[str]:
+    columns = [desktop_seen.c[name] for name in _COMPARED]
+    query = (
+        sa.select(desktops.c.id, desktops.c.host_id, *columns)
+        .select_from(desktops.outerjoin(desktop_seen, desktop_seen.c.desktop_id == desktops.c.id))
+        .where(desktops.c.id.in_({row.desktop_id for _, row in seen}))
+    )
+    known = {found.id: (found.host_id, tuple(found)[2:]) for found in tx.execute(query)}
+    fresh: dict[str, dict[str, object]] = {}
+    passed: set[str] = set()
+    for host_id, row in seen:
+        placed_on, kept = known.get(row.desktop_id, (None, ()))
+        values = _values(row)
+        told = tuple(values[name] for name in _COMPARED)
+        if placed_on != host_id or kept == told or (kept[0] is not None and kept[:3] > told[:3]):
+            continue
+        before = failures.from_json(kept[_COMPARED.index("failure")])
+        if before is not None and before.passes and before != row.failure:
+            passed.add(row.desktop_id)
+        known[row.desktop_id] = placed_on, told
+        fresh[row.desktop_id] = values
+    upsert_all(tx, desktop_seen, [fresh[id] for id in sorted(fresh)], keys=["desktop_id"])
+    if passed:
+        tx.execute(desktops.update().where(desktops.c.id.in_(passed)).values(wanted_since=now))
+    return set(fresh)
+
+
+_COMPARED = ("epoch_generation", "epoch_counter", "attempt", "state", "guest", "failure", "step", "started_at")
+"""What an observation says, its age first."""
+
+
+def _values(row: SeenRow) -> dict[str, object]:
+    return {
+        "desktop_id": row.desktop_id,
         "tenant_id": TENANT,
-        "state": seen.state.value,
-        "guest": seen.guest.value,
-        "epoch_generation": seen.epoch.generation,
-        "epoch_counter": seen.epoch.counter,
-        "attempt": seen.attempt,
-        "failure": failures.to_json(seen.failure),
-        "step": seen.step,
-        "started_at": seen.started_at,
-        "observed_at": seen.observed_at,
-        "source": seen.source,
+        "state": row.state.value,
+        "guest": row.guest.value,
+        "epoch_generation": row.epoch.generation,
+        "epoch_counter": row.epoch.counter,
+        "attempt": row.attempt,
+        "failure": failures.to_json(row.failure),
+        "step": row.step,
+        "started_at": row.started_at,
+        "observed_at": row.observed_at,
+        "source": row.source,
     }
-    upsert(tx, desktop_seen, values, keys=["desktop_id"])
-    before = failures.from_json(kept.failure) if kept is not None else None
-    if before is not None and before.passes and before != seen.failure:
-        tx.execute(desktops.update().where(desktops.c.id == seen.desktop_id).values(wanted_since=now))
-    return True
 
 
 def unassign(tx: sa.Connection, desktop_id: str) -> None:

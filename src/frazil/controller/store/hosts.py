@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from frazil.controller.store.rows import HostRow, StrayRow
+from frazil.controller.store.rows import HostBrief, HostRow, StrayRow
 from frazil.controller.store.tables import TENANT, hosts, strays
-from frazil.controller.store.upsert import upsert
+from frazil.controller.store.upsert import upsert_all
 from frazil.wire.hostlink import Capabilities, HostLoad, Stray
 
 
@@ -42,8 +42,10 @@ def hello(tx: sa.Connection, *, id: str, name: str, version: str, capabilities: 
 
 def find(tx: sa.Connection, ref: str) -> HostRow | None:
     """By id or name."""
-    query = sa.select(hosts).where(sa.or_(hosts.c.id == ref, hosts.c.name == ref)).order_by(hosts.c.id).limit(1)
-    found = tx.execute(query).mappings().first()
+    found = tx.execute(sa.select(hosts).where(hosts.c.id == ref)).mappings().first()
+    if found is None:
+        by_name = sa.select(hosts).where(hosts.c.name == ref).order_by(hosts.c.id).limit(1)
+        found = tx.execute(by_name).mappings().first()
     return _row(found) if found else None
 
 
@@ -54,6 +56,24 @@ def listed(tx: sa.Connection, *, after: str | None = None, limit: int | None = N
     if limit is not None:
         query = query.limit(limit)
     return [_row(found) for found in tx.execute(query).mappings()]
+
+
+def brief(tx: sa.Connection) -> list[HostBrief]:
+    """All hosts without what is long, in the order of their ids."""
+    vcpus = hosts.c.capabilities["vcpus"].as_integer()
+    query = sa.select(hosts.c.id, hosts.c.name, hosts.c.announced, hosts.c.maintenance, vcpus).order_by(hosts.c.id)
+    return [HostBrief(*found) for found in tx.execute(query)]
+
+
+def loads(tx: sa.Connection, ids: Collection[str]) -> dict[str, HostLoad]:
+    """What these hosts said last of their load, where they said anything."""
+    query = sa.select(hosts.c.id, hosts.c.load).where(hosts.c.id.in_(ids), hosts.c.load.is_not(None))
+    return {id: HostLoad.model_validate(load) for id, load in tx.execute(query)} if ids else {}
+
+
+def names(tx: sa.Connection, ids: Collection[str]) -> dict[str, str]:
+    """These hosts' names by id."""
+    return dict(tx.execute(sa.select(hosts.c.id, hosts.c.name).where(hosts.c.id.in_(ids))).all())
 
 
 def take_generations(tx: sa.Connection, host_id: str) -> range:
@@ -67,11 +87,17 @@ def take_generations(tx: sa.Connection, host_id: str) -> range:
     return range(last - GENERATIONS + 1, last + 1)
 
 
-def heard(tx: sa.Connection, host_id: str, *, load: HostLoad | None, at: datetime) -> None:
-    values: dict[str, object] = {"last_seen_at": at}
-    if load is not None:
-        values["load"] = load.model_dump(mode="json")
-    tx.execute(hosts.update().where(hosts.c.id == host_id).values(values))
+def heard(tx: sa.Connection, loads: Mapping[str, HostLoad | None], *, at: datetime) -> None:
+    """These hosts were heard, and said so of their load, where they said anything."""
+    query = hosts.update().where(hosts.c.id == sa.bindparam("host")).values(last_seen_at=at)
+    silent = [{"host": host_id} for host_id, load in loads.items() if load is None]
+    told = [
+        {"host": host_id, "load": load.model_dump(mode="json")} for host_id, load in loads.items() if load is not None
+    ]
+    if silent:
+        tx.execute(query, silent)
+    if told:
+        tx.execute(query.values(load=sa.bindparam("load")), told)
 
 
 def announce(tx: sa.Connection, host_id: str, *, state: str) -> None:
@@ -88,11 +114,10 @@ def in_maintenance(tx: sa.Connection) -> frozenset[str]:
     return frozenset(tx.execute(sa.select(hosts.c.id).where(hosts.c.maintenance)).scalars())
 
 
-def set_strays(tx: sa.Connection, host_id: str, found: Sequence[Stray]) -> None:
-    """What a host reports as of unknown origin, whole."""
-    tx.execute(strays.delete().where(strays.c.host_id == host_id))
-    for stray in found:
-        values = {
+def set_strays(tx: sa.Connection, host_id: str, found: Sequence[Stray]) -> bool:
+    """What a host reports as of unknown origin, whole; whether that is anything else than before."""
+    rows = {
+        (stray.kind, stray.name[:300]): {
             "host_id": host_id,
             "kind": stray.kind,
             "name": stray.name[:300],
@@ -100,7 +125,14 @@ def set_strays(tx: sa.Connection, host_id: str, found: Sequence[Stray]) -> None:
             "desktop_id": stray.desktop_id,
             "detail": stray.detail,
         }
-        upsert(tx, strays, values, keys=["host_id", "kind", "name"])
+        for stray in found
+    }
+    kept = tx.execute(sa.select(strays).where(strays.c.host_id == host_id)).mappings()
+    if {(one["kind"], one["name"]): dict(one) for one in kept} == rows:
+        return False
+    tx.execute(strays.delete().where(strays.c.host_id == host_id))
+    upsert_all(tx, strays, list(rows.values()), keys=["host_id", "kind", "name"])
+    return True
 
 
 def strays_listed(tx: sa.Connection) -> list[StrayRow]:

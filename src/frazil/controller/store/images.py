@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from frazil.controller.store import failures
 from frazil.controller.store.rows import ImageRow, ImageSeenRow
 from frazil.controller.store.tables import TENANT, image_seen, images
-from frazil.controller.store.upsert import upsert
+from frazil.controller.store.upsert import upsert_all
 
 
 def _row(found: sa.RowMapping) -> ImageRow:
@@ -117,18 +118,26 @@ def delete(tx: sa.Connection, image_id: str) -> bool:
     return tx.execute(images.delete().where(images.c.id == image_id, images.c.wanted == "absent")).rowcount == 1
 
 
-def saw(tx: sa.Connection, row: ImageSeenRow) -> bool:
-    """Keep an observation, unless the image is unknown or a newer attempt was seen already."""
-    if tx.execute(sa.select(images.c.id).where(images.c.id == row.image_id)).first() is None:
+def saw_all(tx: sa.Connection, rows: Sequence[ImageSeenRow]) -> bool:
+    """Keep observations, but for those of unknown images, of older attempts, or without news; whether any was kept."""
+    if not rows:
         return False
-    kept = tx.execute(
-        sa.select(image_seen.c.attempt).where(
-            image_seen.c.image_id == row.image_id, image_seen.c.host_id == row.host_id
-        )
-    ).scalar()
-    if kept is not None and kept > row.attempt:
-        return False
-    values: dict[str, object] = {
+    known = set(tx.execute(sa.select(images.c.id).where(images.c.id.in_({row.image_id for row in rows}))).scalars())
+    query = sa.select(image_seen).where(image_seen.c.host_id.in_({row.host_id for row in rows}))
+    kept = {(one.image_id, one.host_id): one for one in map(_seen, tx.execute(query).mappings())}
+    fresh: dict[tuple[str, str], ImageSeenRow] = {}
+    for row in rows:
+        key = row.image_id, row.host_id
+        before = kept.get(key)
+        new = before is None or (before.attempt <= row.attempt and replace(before, observed_at=row.observed_at) != row)
+        if new and row.image_id in known:
+            fresh[key] = kept[key] = row
+    upsert_all(tx, image_seen, [_values(fresh[key]) for key in sorted(fresh)], keys=["image_id", "host_id"])
+    return bool(fresh)
+
+
+def _values(row: ImageSeenRow) -> dict[str, object]:
+    return {
         "image_id": row.image_id,
         "host_id": row.host_id,
         "tenant_id": TENANT,
@@ -144,27 +153,3 @@ def saw(tx: sa.Connection, row: ImageSeenRow) -> bool:
         "os": row.os,
         "observed_at": row.observed_at,
     }
-    upsert(tx, image_seen, values, keys=["image_id", "host_id"])
-    return True
-
-
-def unsee_others(tx: sa.Connection, host_id: str, *, named: set[str], attempts: dict[str, int], now: datetime) -> None:
-    """A host's complete list does not name these: it does not have them. `attempts`: what it was asked for."""
-    for image_id, attempt in attempts.items():
-        if image_id not in named:
-            absent = ImageSeenRow(
-                image_id=image_id,
-                host_id=host_id,
-                attempt=attempt,
-                state="absent",
-                step="",
-                fraction=0.0,
-                eta_s=None,
-                failure=None,
-                sha256=None,
-                virtual_size_bytes=None,
-                size_bytes=None,
-                os="",
-                observed_at=now,
-            )
-            saw(tx, absent)

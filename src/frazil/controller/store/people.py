@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -57,13 +58,14 @@ def insert(
 
 def find(tx: sa.Connection, ref: str) -> UserRow | None:
     """By id or name."""
-    query = sa.select(users).where(sa.or_(users.c.id == ref, users.c.subject == ref)).limit(1)
-    found = tx.execute(query).mappings().first()
+    found = tx.execute(sa.select(users).where(users.c.id == ref)).mappings().first()
+    if found is None:
+        found = tx.execute(sa.select(users).where(users.c.subject == ref).limit(1)).mappings().first()
     return row(found) if found else None
 
 
 def by_name(tx: sa.Connection, name: str) -> UserRow | None:
-    query = sa.select(users).where(users.c.issuer == LOCAL_ISSUER, users.c.subject == name)
+    query = sa.select(users).where(users.c.tenant_id == TENANT, users.c.issuer == LOCAL_ISSUER, users.c.subject == name)
     found = tx.execute(query).mappings().first()
     return row(found) if found else None
 
@@ -75,9 +77,13 @@ def listed(tx: sa.Connection, *, after: str | None, limit: int) -> list[UserRow]
     return [row(found) for found in tx.execute(query).mappings()]
 
 
-def names(tx: sa.Connection) -> dict[str, str]:
-    """Every user's name by id."""
-    return dict(tx.execute(sa.select(users.c.id, users.c.subject)).all())
+def names(tx: sa.Connection, ids: Collection[str]) -> dict[str, str]:
+    """These users' names by id."""
+    return dict(tx.execute(sa.select(users.c.id, users.c.subject).where(users.c.id.in_(ids))).all())
+
+
+def by_ids(tx: sa.Connection, ids: Collection[str]) -> dict[str, UserRow]:
+    return {found["id"]: row(found) for found in tx.execute(sa.select(users).where(users.c.id.in_(ids))).mappings()}
 
 
 def administrators(tx: sa.Connection) -> int:

@@ -95,6 +95,10 @@ def listed(
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
+def by_ids(tx: sa.Connection, ids: Collection[str]) -> dict[str, PoolRow]:
+    return {found["id"]: _row(found) for found in tx.execute(sa.select(pools).where(pools.c.id.in_(ids))).mappings()}
+
+
 def change(tx: sa.Connection, pool_id: str, *, if_version: int, now: datetime, values: Mapping[str, object]) -> bool:
     """Set `values` and raise the version, if it is still `if_version`; whether it was."""
     query = pools.update().where(pools.c.id == pool_id, pools.c.version == if_version)

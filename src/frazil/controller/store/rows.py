@@ -66,6 +66,17 @@ class StrayRow:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class HostBrief:
+    """`announced`: "up" or "silent", as it was last written to the history."""
+
+    id: str
+    name: str
+    announced: str
+    maintenance: bool
+    vcpus: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSeenRow:
     image_id: str

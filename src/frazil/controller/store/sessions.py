@@ -83,6 +83,12 @@ def open_ones(
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
+def of_desktops(tx: sa.Connection, ids: Collection[str]) -> list[SessionRow]:
+    """The open sessions of these desktops."""
+    query = sa.select(sessions).where(sessions.c.desktop_id.in_(ids), sessions.c.ended_at.is_(None))
+    return [_row(found) for found in tx.execute(query).mappings()]
+
+
 def not_entitled(
     tx: sa.Connection, *, user_id: str | None = None, pool_ids: Collection[str] | None = None, exempt: Collection[str]
 ) -> list[SessionRow]:
@@ -107,9 +113,11 @@ def not_entitled(
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
-def connected_desktops(tx: sa.Connection) -> set[str]:
-    """Ids of the desktops that someone is looking at."""
-    query = sa.select(sessions.c.desktop_id).where(sessions.c.ended_at.is_(None), sessions.c.connected.is_(True))
+def connected_desktops(tx: sa.Connection, ids: Collection[str]) -> set[str]:
+    """Those of these desktops that someone is looking at."""
+    query = sa.select(sessions.c.desktop_id).where(
+        sessions.c.desktop_id.in_(ids), sessions.c.ended_at.is_(None), sessions.c.connected.is_(True)
+    )
     return set(tx.execute(query).scalars())
 
 

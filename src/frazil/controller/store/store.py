@@ -59,11 +59,14 @@ class Store:
             raise
         return cls(engines)
 
-    async def write(self, work: Callable[[sa.Connection], T], *, told: bool = True) -> T:
-        """Run `work` in one writing transaction; commit it unless it raises. Not `told`: nobody needs to look at it."""
+    async def write(self, work: Callable[[sa.Connection], T], *, changes: Callable[[T], bool] = lambda _: True) -> T:
+        """Run `work` in one writing transaction; commit it unless it raises.
+
+        changes: tells of the result whether anything was changed; with nothing changed, nobody has to look.
+        """
         loop = asyncio.get_running_loop()
-        result = await loop.run_in_executor(self._writers, partial(self.write_now, work, told=told))
-        if told:
+        result = await loop.run_in_executor(self._writers, partial(self.write_now, work, changes=changes))
+        if changes(result):
             self.changed.bump()
         return result
 
@@ -78,11 +81,11 @@ class Store:
         """Run `work` in one reading transaction: everything it reads is of one moment."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
 
-    def write_now(self, work: Callable[[sa.Connection], T], *, told: bool = True) -> T:
+    def write_now(self, work: Callable[[sa.Connection], T], *, changes: Callable[[T], bool] = lambda _: True) -> T:
         """The blocking form of `write`; for threads only."""
         with _words(), self._engines.write.begin() as connection:
             result = work(connection)
-            if told and self.shared:
+            if self.shared and changes(result):
                 connection.execute(sa.select(sa.func.pg_notify(CHANNEL, self._name)))
             return result
 

@@ -268,6 +268,13 @@ desktops = sa.Table(
     sa.Column("created_at", Utc, nullable=False),
     sa.UniqueConstraint("tenant_id", "name", name="uq_desktops_name"),
 )
+sa.Index(
+    "ix_desktops_free",
+    desktops.c.pool_id,
+    desktops.c.id,
+    sqlite_where=desktops.c.assigned_user_id.is_(None),
+    postgresql_where=desktops.c.assigned_user_id.is_(None),
+)
 
 desktop_seen = sa.Table(
     "desktop_seen",

@@ -18,3 +18,14 @@ def upsert(tx: sa.Connection, table: sa.Table, values: Mapping[str, object], *, 
         if rest
         else statement.on_conflict_do_nothing(index_elements=list(keys))
     )
+
+
+def upsert_all(
+    tx: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]], *, keys: Sequence[str]
+) -> None:
+    """`upsert` for many rows, which all have the same columns and different keys."""
+    if not rows:
+        return
+    insert = postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+    rest = {name: insert.excluded[name] for name in rows[0] if name not in keys}
+    tx.execute(insert.on_conflict_do_update(index_elements=list(keys), set_=rest), [dict(row) for row in rows])
