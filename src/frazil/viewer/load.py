@@ -24,6 +24,8 @@ LATE_S = 5.0
 OPENING_AT_ONCE = 8
 MOVE_EVERY = 8
 """Keys between two motions of the pointer."""
+STILL_S, STILL_AFTER_S = 1.0, 10.0
+"""When what was opened by keys is taken to be there: nothing is drawn for so long, or so much has passed."""
 LETTERS = "etaoinshrdlu"
 ERASING_PAUSE_S = 0.005
 
@@ -32,8 +34,9 @@ ERASING_PAUSE_S = 0.005
 class Plan:
     """What each viewer does for `seconds`, from when all are open: `keys_per_s` keys, or fewer when answers take long.
 
-    An answer is the first drawing that touches `answers_in`, or the first one at all without it. `first` are keys that
-    are pressed as soon as the desktop is there, such as those that open a terminal. `timeout_s` is for the opening.
+    An answer is the first drawing that touches `answers_in`, which is clicked on first, or the first one at all without
+    it. `first` are keys that are pressed as soon as the desktop is there, such as those that open a terminal.
+    `timeout_s` is for the opening.
     """
 
     seconds: float
@@ -129,7 +132,7 @@ class Load:
                     )
                     await opened.wait_for_screen(timeout_s=self._plan.timeout_s)
                     viewer.opening_ms = (time.monotonic() - began_s) * 1000
-                    await opened.press(*self._plan.first)
+                    await viewer.prepare(opened)
                 self._viewers.append(viewer)
                 self._tell()
                 await self._go.wait()
@@ -205,6 +208,22 @@ class _Viewer:
                 self._drawn_at_s = time.monotonic()
             self._there += 1
 
+    async def prepare(self, desktop: Desktop) -> None:
+        """Bring up what takes text, and give it the keys."""
+        if self._plan.first:
+            await desktop.press(*self._plan.first)
+            with suppress(TimeoutError):  # some desktops are never still
+                async with asyncio.timeout(STILL_AFTER_S):
+                    await self._still(desktop)
+        if self._plan.answers_in is not None and desktop.info.absolute_mouse:
+            await desktop.click(*self._plan.answers_in.middle)
+
+    async def _still(self, desktop: Desktop) -> None:
+        before = -1
+        while desktop.drawings != before:
+            before = desktop.drawings
+            await asyncio.sleep(STILL_S)  # the length of a silence is what counts
+
     async def work(self, desktop: Desktop) -> None:
         """Until it is cancelled. What is typed is erased again."""
         before = desktop.info
@@ -238,11 +257,14 @@ class _Viewer:
         self.counts.restless += self._there > 0
 
     async def _move(self, desktop: Desktop) -> None:
-        width, height = desktop.size
-        if desktop.info.absolute_mouse:
-            await desktop.move(self._chance.randrange(width), self._chance.randrange(height))
-        else:
+        """Somewhere else, but to where text goes: some desktops give keys to what is below the pointer."""
+        if not desktop.info.absolute_mouse:
             await desktop.move_by(self._chance.randint(-50, 50), self._chance.randint(-50, 50))
+            return
+        width, height = desktop.size
+        place = self._plan.answers_in or Box(0, 0, width, height)
+        x, y = self._chance.randrange(place.left, place.right), self._chance.randrange(place.top, place.bottom)
+        await desktop.move(min(x, width - 1), min(y, height - 1))
 
     async def _type(self, desktop: Desktop, key: str) -> None:
         self._there, seen = 0, desktop.drawings

@@ -12,7 +12,7 @@ import pytest
 from frazil.model.errors import Unavailable
 from frazil.spice.channels import ChannelType
 from frazil.spice.display_channel import DisplayServer
-from frazil.spice.inputs_channel import Key, MouseMotion, MousePosition
+from frazil.spice.inputs_channel import Key, MouseMotion, MousePosition, MousePress
 from frazil.spice.records import encode
 from frazil.viewer import Box
 from frazil.viewer.connecting import Where
@@ -92,6 +92,8 @@ async def test_only_what_is_drawn_at_its_place_is_an_answer(monkeypatch: pytest.
     fake = SpiceDesktop(echo=ANSWER)
     found = await loaded([fake], typed(fake, keys=3), answers_in=Box(3, 5, 4, 6))
     assert found.took_ms
+    assert {(at.x, at.y) for at in said(fake, MousePosition)} == {(3, 5)}, "the pointer stays there"
+    assert len(said(fake, MousePress)) == 2, "it was clicked on"
     monkeypatch.setattr("frazil.viewer.load.LATE_S", 0.1)
     fake = SpiceDesktop(echo=ANSWER)
     found = await loaded([fake], typed(fake, keys=3), answers_in=Box(50, 50, 60, 60))

@@ -53,7 +53,9 @@ def load(
     answers_in: Annotated[
         str | None,
         typer.Option(
-            "--answers-in", metavar="LEFT,TOP,RIGHT,BOTTOM", help="Where the text appears; without it anywhere."
+            "--answers-in",
+            metavar="LEFT,TOP,RIGHT,BOTTOM",
+            help="Where the text appears; it is clicked on first. Without it anywhere.",
         ),
     ] = None,
     timeout: Annotated[
