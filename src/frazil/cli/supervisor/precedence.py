@@ -1,4 +1,4 @@
-"""Gateway and controller go before desktops (docs/adr/0128): they need little, and everybody waits for it."""
+"""Gateway and controller go before desktops (docs/adr/0129): they need little, and everybody waits for it."""
 
 from __future__ import annotations
 
