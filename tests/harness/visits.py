@@ -17,8 +17,8 @@ from tests.harness.waiting import until
 
 READY_DEADLINE_S = 900.0
 PANEL_DEADLINE_S = 300.0
-NO_ROOM = "No host has enough"
-"""How the controller's reason begins (`frazil.controller.planning.placement`)."""
+NO_ROOM = ("No host has enough", "No host can take another", "The memory set aside for desktops is used")
+"""How the controller's reasons begin (`frazil.controller.planning.placement`)."""
 KEYS_MAX = 10
 TYPED = "cd;cp /etc/passwd list;sort -o sorted list\n"
 KEY_DEADLINE_S = 6.0
