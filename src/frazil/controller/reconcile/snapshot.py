@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -46,9 +46,14 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
         for row in pool_rows
         if start_of(row, ready_when[row.image_id]) == "fork"
     }
+    ready_on: defaultdict[str, set[str]] = defaultdict(set)
+    for image in image_rows:
+        for one in seen.get(image.id, []) if image.wanted == "present" else []:
+            if one.state == "ready":
+                ready_on[one.host_id].add(image.id)
     return Facts(
         now=now,
-        hosts={row.id: _host(row, presence, image_rows, seen) for row in hosts.listed(tx)},
+        hosts={row.id: _host(row, presence, frozenset(ready_on[row.id])) for row in hosts.listed(tx)},
         pools=tuple(
             PoolFacts(
                 id=row.id,
@@ -84,16 +89,8 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
     )
 
 
-def _host(
-    row: HostRow, presence: PresenceView, image_rows: list[ImageRow], seen: dict[str, list[ImageSeenRow]]
-) -> HostFacts:
+def _host(row: HostRow, presence: PresenceView, images_ready: frozenset[str]) -> HostFacts:
     load = presence.loads.get(row.id, row.load)
-    ready = frozenset(
-        image.id
-        for image in image_rows
-        for one in seen.get(image.id, [])
-        if one.host_id == row.id and one.state == "ready" and image.wanted == "present"
-    )
     headroom = load.headroom if load is not None else None
     return HostFacts(
         id=row.id,
@@ -101,7 +98,7 @@ def _host(
         up=row.id in presence.up,
         silent=presence.is_silent(row.id),
         memory_available_mib=load.memory_available_mib if load is not None else None,
-        images_ready=ready,
+        images_ready=images_ready,
         room=None if headroom is None else headrooms.room(headroom),
         counted=frozenset() if headroom is None else frozenset(headroom.counted),
         fork_costs={} if headroom is None else headrooms.fork_costs(headroom),
