@@ -83,7 +83,7 @@ def test_of_one_that_waits_every_group_of_hosts_is_named_with_its_way_out(capsys
     assert "host-00, host-01" in memory
     assert memory.rstrip().endswith("host-07 and 4 more")
     [away] = [line for line in lines if line.startswith("1 host: not connected")]
-    assert away.split("  ")[-1].strip() == "host-z"
+    assert away.rstrip().endswith("  host-z")
 
 
 def test_of_one_that_is_placed_the_points_are_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +91,8 @@ def test_of_one_that_is_placed_the_points_are_told(capsys: pytest.CaptureFixture
     out = capsys.readouterr().out
     assert "61 of 100" in out
     assert "2030-01-31 12:00:00" in out
-    assert "40 of 40  Its frozen template was there." in out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["40", "of", "40", "Its", "frozen", "template", "was", "there."] in lines
     assert "WHY NOT" not in out
 
 
