@@ -71,9 +71,12 @@ def _row(found: sa.RowMapping) -> DesktopRow:
     )
 
 
-def _select() -> sa.Select[tuple[object, ...]]:
-    joined = desktops.outerjoin(desktop_seen, desktop_seen.c.desktop_id == desktops.c.id)
-    return sa.select(desktops, *_SEEN).select_from(joined)
+_SELECT = sa.select(desktops, *_SEEN).select_from(
+    desktops.outerjoin(desktop_seen, desktop_seen.c.desktop_id == desktops.c.id)
+)
+_BY_ID = _SELECT.where(desktops.c.id == sa.bindparam("ref"))
+_BY_NAME = _SELECT.where(desktops.c.tenant_id == TENANT, desktops.c.name == sa.bindparam("ref"))
+"""Made once: to put such a statement together takes longer than to execute it."""
 
 
 def insert(
@@ -126,10 +129,9 @@ def insert(
 
 def find(tx: sa.Connection, ref: str) -> DesktopRow | None:
     """By id or name. Each by its own index: together they would be a look at every row."""
-    found = tx.execute(_select().where(desktops.c.id == ref)).mappings().first()
+    found = tx.execute(_BY_ID, {"ref": ref}).mappings().first()
     if found is None:
-        by_name = _select().where(desktops.c.tenant_id == TENANT, desktops.c.name == ref)
-        found = tx.execute(by_name).mappings().first()
+        found = tx.execute(_BY_NAME, {"ref": ref}).mappings().first()
     return _row(found) if found else None
 
 
@@ -143,7 +145,7 @@ def listed(
     limit: int | None = None,
 ) -> list[DesktopRow]:
     """free: only those that are nobody's, and are wanted running or paused."""
-    query = _select().order_by(desktops.c.id)
+    query = _SELECT.order_by(desktops.c.id)
     if free:
         query = query.where(*_FREE)
     if pool_id is not None:
@@ -160,8 +162,7 @@ def listed(
 def free(tx: sa.Connection, *, pool_id: str, state: State, after: str | None, limit: int) -> list[DesktopRow]:
     """A pool's desktops that are nobody's, wanted running or paused, and were seen so, in the order of their ids."""
     query = (
-        _select()
-        .where(
+        _SELECT.where(
             desktops.c.pool_id == pool_id,
             *_FREE,
             desktop_seen.c.state == state.value,
@@ -176,12 +177,12 @@ def free(tx: sa.Connection, *, pool_id: str, state: State, after: str | None, li
 
 def on_hosts(tx: sa.Connection, host_ids: Collection[str]) -> list[DesktopRow]:
     """The desktops that are placed on these hosts, in the order of their ids."""
-    query = _select().where(desktops.c.host_id.in_(host_ids)).order_by(desktops.c.id)
+    query = _SELECT.where(desktops.c.host_id.in_(host_ids)).order_by(desktops.c.id)
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
 def by_ids(tx: sa.Connection, ids: Collection[str]) -> dict[str, DesktopRow]:
-    query = _select().where(desktops.c.id.in_(ids))
+    query = _SELECT.where(desktops.c.id.in_(ids))
     return {found["id"]: _row(found) for found in tx.execute(query).mappings()}
 
 
@@ -212,7 +213,7 @@ def assign(tx: sa.Connection, desktop_id: str, *, user_id: str) -> bool:
 
 def of_user(tx: sa.Connection, *, pool_id: str, user_id: str) -> DesktopRow | None:
     """The desktop of a pool that is a user's, and stays."""
-    query = _select().where(
+    query = _SELECT.where(
         desktops.c.pool_id == pool_id,
         desktops.c.assigned_user_id == user_id,
         desktops.c.power != Power.ABSENT.value,

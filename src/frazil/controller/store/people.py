@@ -14,6 +14,7 @@ from frazil.model.policy import Policy
 from frazil.wire.rest import Role
 
 LOCAL_ISSUER = "local"
+_BY_ID = sa.select(users).where(users.c.id == sa.bindparam("ref"))
 
 
 def row(found: sa.RowMapping) -> UserRow:
@@ -58,7 +59,7 @@ def insert(
 
 def find(tx: sa.Connection, ref: str) -> UserRow | None:
     """By id or name."""
-    found = tx.execute(sa.select(users).where(users.c.id == ref)).mappings().first()
+    found = tx.execute(_BY_ID, {"ref": ref}).mappings().first()
     if found is None:
         found = tx.execute(sa.select(users).where(users.c.subject == ref).limit(1)).mappings().first()
     return row(found) if found else None

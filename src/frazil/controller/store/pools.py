@@ -13,6 +13,9 @@ from frazil.controller.store.tables import TENANT, pools, starts
 from frazil.wire.hostlink import Profile
 
 STARTS_KEPT = 20
+_BY_REF = (
+    sa.select(pools).where(sa.or_(pools.c.id == sa.bindparam("ref"), pools.c.name == sa.bindparam("ref"))).limit(1)
+)
 
 
 def _row(found: sa.RowMapping) -> PoolRow:
@@ -76,8 +79,7 @@ def insert(tx: sa.Connection, pool: PoolRow) -> None:
 
 def find(tx: sa.Connection, ref: str) -> PoolRow | None:
     """By id or name."""
-    query = sa.select(pools).where(sa.or_(pools.c.id == ref, pools.c.name == ref)).limit(1)
-    found = tx.execute(query).mappings().first()
+    found = tx.execute(_BY_REF, {"ref": ref}).mappings().first()
     return _row(found) if found else None
 
 

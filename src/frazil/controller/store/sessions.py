@@ -11,6 +11,8 @@ from frazil.controller.store import entitlements
 from frazil.controller.store.rows import SessionRow
 from frazil.controller.store.tables import TENANT, sessions, tickets, users
 
+_BY_ID = sa.select(sessions).where(sessions.c.id == sa.bindparam("session_id"))
+
 
 def _row(found: sa.RowMapping) -> SessionRow:
     return SessionRow(
@@ -56,7 +58,7 @@ def insert(
 
 def find(tx: sa.Connection, session_id: str) -> SessionRow | None:
     """Open or ended."""
-    found = tx.execute(sa.select(sessions).where(sessions.c.id == session_id)).mappings().first()
+    found = tx.execute(_BY_ID, {"session_id": session_id}).mappings().first()
     return _row(found) if found else None
 
 
