@@ -10,12 +10,12 @@
 ``DELETE /tokens/{id}``              204
 ``GET    /users``, ``POST``          `Page[User]`; `UserRequest` → 201 `User`
 ``GET    /users/{user}``             `User` with ETag
-``PATCH  /users/{user}``             `UserChange` with `If-Match` → `User`
+``PATCH  /users/{user}``             `UserChange` with `If-Match` → `User`: role, quota, what may pass
 ``PUT    /users/{user}/password``    `PasswordRequest` → 204; one's own needs `current`, another's ends their tokens
 ``DELETE /users/{user}``             204
 ``GET    /groups``, ``POST``         `Page[Group]`, filter `user`; `GroupRequest` → 201 `Group`
 ``GET    /groups/{group}``           `Group` with ETag
-``PATCH  /groups/{group}``           `GroupChange` with `If-Match` → `Group`
+``PATCH  /groups/{group}``           `GroupChange` with `If-Match` → `Group`: label, quota
 ``DELETE /groups/{group}``           204: its entitlements go with it
 ``GET    /groups/{group}/members``   `Page[GroupMember]`
 ``PUT    /groups/{group}/members/{user}``     204: is in the group
@@ -42,7 +42,7 @@
 ``DELETE /desktops/{desktop}``       202 `Desktop`
 ``GET    /desktops/{desktop}/screenshot``  image/png; at most `SCREENSHOT_AGE_S` old
 ``GET    /desktops/{desktop}/events``      `Page[Event]`
-``POST   /sessions``                 `SessionRequest` → 201 `NewSession`
+``POST   /sessions``                 `SessionRequest` → 201 `NewSession`; 409 ``over-quota`` with the numbers
 ``GET    /sessions``, ``/{id}``      `Page[Session]`, `Session`; filter `mine`
 ``POST   /sessions/{id}/tickets``    → 201 `Ticket` once the desktop is ready; 409 with its state in words before
 ``DELETE /sessions/{id}``            204: links are cut; the desktop is given back
@@ -70,6 +70,7 @@ from frazil.model.room import Bound
 from frazil.wire.base import Message, Request
 from frazil.wire.hostlink import Capabilities, FailureField, HostLoad, Profile, ReadyWhen, Start
 from frazil.wire.policy import PolicyChange, PolicyField
+from frazil.wire.quota import COUNT_MAX, AmountsField, QuotaChange
 
 SCREENSHOT_AGE_S = 5.0
 BODY_MAX_BYTES = 1 << 20
@@ -149,11 +150,13 @@ class UserRequest(Request):
     display_name: Label | None = None
     role: Role = "user"
     policy: PolicyChange | None = None
+    quota: QuotaChange | None = None
 
 
 class UserChange(Request):
     role: Role | None = None
     policy: PolicyChange | None = None
+    quota: QuotaChange | None = None
 
 
 class PasswordRequest(Request):
@@ -167,6 +170,8 @@ class User(Message):
     display_name: str
     role: Role
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whichever pool they use")
+    quota: AmountsField = Field(AmountsField(), description="How much they may use; 0: no limit")
+    used: AmountsField = Field(AmountsField(), description="How much they use now")
     version: int = 1
     created_at: datetime
 
@@ -174,10 +179,12 @@ class User(Message):
 class GroupRequest(Request):
     name: Name
     label: Label | None = None
+    quota: QuotaChange | None = None
 
 
 class GroupChange(Request):
     label: Label | None = None
+    quota: QuotaChange | None = None
 
 
 class Group(Message):
@@ -187,6 +194,8 @@ class Group(Message):
     name: str
     label: str
     members: int
+    quota: AmountsField = Field(AmountsField(), description="How much all who are in it may use together; 0: no limit")
+    used: AmountsField = Field(AmountsField(), description="How much they use together now")
     version: int
     created_at: datetime
 
@@ -243,6 +252,7 @@ class PoolRequest(Request):
     grace_s: RuleS = Field(0, description="A session that nobody is connected to ends after this; 0: never")
     longest_s: RuleS = Field(0, description="A session ends so long after it was opened, with a warning; 0: never")
     idle_s: RuleS = Field(0, description="A session ends when nobody used keyboard or mouse so long; 0: never")
+    max_sessions: int = Field(0, ge=0, le=COUNT_MAX, description="Never more sessions are open than this; 0: no limit")
     policy: PolicyChange | None = None
 
 
@@ -259,6 +269,7 @@ class PoolChange(Request):
     grace_s: RuleS | None = None
     longest_s: RuleS | None = None
     idle_s: RuleS | None = None
+    max_sessions: int | None = Field(None, ge=0, le=COUNT_MAX)
     policy: PolicyChange | None = None
 
 
@@ -298,6 +309,7 @@ class Pool(Message):
     grace_s: int = 0
     longest_s: int = 0
     idle_s: int = 0
+    max_sessions: int = 0
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
     version: int
     deleting: bool

@@ -24,6 +24,7 @@ AT_SIGN_OUT = (
 
 GRACE = "End a session that nobody is connected to after this; 0: never."
 LONGEST = "End a session so long after it was opened; its person is warned 5 min before. 0: never."
+MAX_SESSIONS = "Never more open sessions than this, as a licence may ask; 0: as many as there are desktops."
 IDLE = "End a session when its viewer used neither keyboard nor mouse for so long; 0: never."
 
 app = group("Pools: desktops of one kind, with spares kept ready.")
@@ -63,6 +64,7 @@ def create(
     grace: Annotated[int, typer.Option("--grace", metavar="SECONDS", min=0, help=GRACE)] = 0,
     longest: Annotated[int, typer.Option("--longest", metavar="SECONDS", min=0, help=LONGEST)] = 0,
     idle: Annotated[int, typer.Option("--idle-limit", metavar="SECONDS", min=0, help=IDLE)] = 0,
+    max_sessions: Annotated[int, typer.Option("--max-sessions", min=0, help=MAX_SESSIONS)] = 0,
     forbid: policy.Forbid = None,
     clipboard_max: policy.ClipboardMax = None,
     usb_filter: policy.UsbFilter = None,
@@ -95,6 +97,7 @@ def create(
         grace_s=grace,
         longest_s=longest,
         idle_s=idle,
+        max_sessions=max_sessions,
         policy=policy.change(Policy(), forbid=forbid, clipboard_max_kib=clipboard_max, usb_filters=usb_filter),
     )
     with connect() as client:
@@ -113,6 +116,7 @@ def change(
     grace: Annotated[int | None, typer.Option("--grace", metavar="SECONDS", min=0, help=GRACE)] = None,
     longest: Annotated[int | None, typer.Option("--longest", metavar="SECONDS", min=0, help=LONGEST)] = None,
     idle: Annotated[int | None, typer.Option("--idle-limit", metavar="SECONDS", min=0, help=IDLE)] = None,
+    max_sessions: Annotated[int | None, typer.Option("--max-sessions", min=0, help=MAX_SESSIONS)] = None,
     forbid: policy.Forbid = None,
     allow: policy.Allow = None,
     clipboard_max: policy.ClipboardMax = None,
@@ -143,6 +147,7 @@ def change(
             grace_s=grace,
             longest_s=longest,
             idle_s=idle,
+            max_sessions=max_sessions,
             policy=passes,
         )
         if not asked.model_fields_set:
@@ -294,6 +299,10 @@ def _ends(pool: Pool) -> str:
     return "; ".join(words.format(output.duration(seconds)) for seconds, words in rules if seconds)
 
 
+def _gib(pool: Pool) -> str:
+    return f"{pool.max_desktops * pool.profile.memory_mib / 1024:.4g} GiB"
+
+
 def _comes_up(pool: Pool) -> str:
     if pool.kind == "persistent":
         return "booted: each has a disk of its own"
@@ -312,6 +321,8 @@ def _show(pool: Pool) -> None:
             ("Image", pool.image_name),
             ("Profile", f"{pool.profile.vcpus} vCPU, {pool.profile.memory_mib} MiB, {pool.profile.disk_gib} GiB disk"),
             ("Desktops", f"{pool.counts.total} of at most {pool.max_desktops}; {pool.spares} kept ready"),
+            ("Together", f"at most {pool.max_desktops * pool.profile.vcpus} vCPU, {_gib(pool)} of memory"),
+            ("Sessions", f"at most {pool.max_sessions} open" if pool.max_sessions else ""),
             ("Now", f"{pool.counts.ready} ready, {pool.counts.assigned} in use, {pool.counts.starting} starting"),
             ("Failed", str(pool.counts.failed) if pool.counts.failed else ""),
             ("Kind", _kind(pool)),

@@ -29,6 +29,7 @@ DID: dict[str, str] = {
     "pool-changed": N_("The pool was changed."),
     "pool-deleted": N_("The pool is being deleted; its desktops go first."),
     "policy-changed": N_("What may pass was changed, for open sessions too."),
+    "quota-changed": N_("How much may be used was changed. It holds for what is asked for from now on."),
     "role-changed": N_("The role was changed. It holds from now on."),
     "session-of-other-ended": N_("The session was ended, and its desktop given back."),
     "session-ended": N_("The desktop was given back."),

@@ -27,7 +27,7 @@ from frazil.controller.planning.session_rules import end_of
 from frazil.controller.presence import PresenceView
 from frazil.controller.services import giving, journal, release, session_limits, views, words
 from frazil.controller.services.context import Context
-from frazil.controller.services.making import make_desktop
+from frazil.controller.services.making import has_room, make_desktop
 from frazil.controller.store import desktops, hosts, images, operations, pools, sessions
 from frazil.model.desktop import Phase, Power
 
@@ -72,7 +72,7 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
 def _make_spare(ctx: Context, tx: sa.Connection, pool_id: str, host_id: str) -> None:
     """Made and placed at once: a spare that was taken is replaced without a second look."""
     pool = pools.find(tx, pool_id)
-    if pool is not None and not pool.deleting and desktops.count(tx, pool_id=pool_id) < pool.max_desktops:
+    if pool is not None and has_room(tx, pool_id):
         _place(ctx, tx, make_desktop(ctx, tx, pool, assigned_user_id=None), host_id)
 
 

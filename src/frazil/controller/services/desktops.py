@@ -7,7 +7,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from frazil.controller.identity import Identity, Right
-from frazil.controller.services import finding, journal, paging, release, views
+from frazil.controller.services import finding, journal, paging, quotas, release, views
 from frazil.controller.services.context import Context
 from frazil.controller.services.events import before
 from frazil.controller.services.screenshots import Screenshots
@@ -137,6 +137,7 @@ class Desktops:
         if action == "retry":
             if row.failure is None:
                 raise Conflict(f"The desktop {row.name} has not failed, so there is nothing to try again.")
+            quotas.check_run(tx, row, by=identity.user_id)
             desktops.retry(tx, row.id, now=now)
             return
         if row.failure is not None:
@@ -153,6 +154,8 @@ class Desktops:
             raise Conflict(f"Only a running desktop can be paused; {row.name} is not seen running.")
         power, graceful = _WANTED[action]
         restart = action == "restart"
+        if power is Power.RUNNING or restart:
+            quotas.check_run(tx, row, by=identity.user_id)
         if (row.power, row.graceful, row.restart) != (power, graceful, restart):
             desktops.want(tx, row.id, power=power, graceful=graceful, restart=restart, now=now)
 

@@ -6,9 +6,8 @@ import sqlalchemy as sa
 
 from frazil.controller.planning.spares import GIVE_UP_AFTER, failed_in_a_row
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import finding, journal, views
+from frazil.controller.services import finding, journal, making, views
 from frazil.controller.services.context import Context
-from frazil.controller.services.making import make_desktop
 from frazil.controller.store import desktops, pools, sessions
 from frazil.controller.store.rows import DesktopRow, PoolRow
 from frazil.model.desktop import Phase, Power
@@ -28,9 +27,9 @@ def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence:
         for row, phase in free:
             if phase is wanted and desktops.assign(tx, row.id, user_id=user_id):
                 return row.id
-    if len(rows) < pool.max_desktops:
-        return make_desktop(ctx, tx, pool, assigned_user_id=user_id)
-    return None
+    if len(rows) >= pool.max_desktops or not making.has_room(tx, pool.id):
+        return None
+    return making.make_desktop(ctx, tx, pool, assigned_user_id=user_id)
 
 
 def wake_up(ctx: Context, tx: sa.Connection, row: DesktopRow, presence: PresenceView) -> None:

@@ -7,10 +7,11 @@ from sqlalchemy.exc import IntegrityError
 
 from frazil.controller.identity import Identity, Right
 from frazil.controller.identity.rights import rights_of
-from frazil.controller.services import finding, giving, journal, paging, release, views, words
+from frazil.controller.services import finding, giving, journal, paging, quotas, release, views, words
 from frazil.controller.services import operations as operations_service
 from frazil.controller.services.context import Context
 from frazil.controller.store import desktops, entitlements, operations, policies, pools, sessions
+from frazil.controller.store import quotas as quota_rows
 from frazil.controller.store.rows import PoolRow
 from frazil.model.errors import Conflict, InvalidInput, NameTaken, NotFound, Refused, Stale
 from frazil.model.policy import Policy
@@ -86,6 +87,7 @@ class Pools:
                 grace_s=request.grace_s,
                 longest_s=request.longest_s,
                 idle_s=request.idle_s,
+                max_sessions=request.max_sessions,
                 policy=request.policy.applied_to(Policy()) if request.policy is not None else Policy(),
                 version=1,
                 deleting=False,
@@ -152,6 +154,7 @@ class Pools:
 
         def work(tx: sa.Connection) -> Desktop:
             row, who = finding.pool(tx, ref), finding.user(tx, request.user)
+            held = quota_rows.hold(tx, who.id)
             if row.kind != "persistent" or row.deleting:
                 state = "being deleted" if row.deleting else "floating: its desktops are whoever's session it is"
                 raise Conflict(f"Desktops are assigned in a persistent pool; {row.name} is {state}.")
@@ -164,6 +167,7 @@ class Pools:
             have = desktops.of_user(tx, pool_id=row.id, user_id=who.id)
             if have is not None:
                 raise Conflict(f"{who.name} has the desktop {have.name} of the pool {row.name} already.")
+            quotas.check(tx, held, who.id, quotas.a_desktop(row.profile, session=False), own=False)
             desktop_id = giving.give(self._ctx, tx, who.id, row, presence)
             if desktop_id is None:
                 raise Conflict(

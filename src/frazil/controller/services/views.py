@@ -120,6 +120,7 @@ def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presenc
             grace_s=row.grace_s,
             longest_s=row.longest_s,
             idle_s=row.idle_s,
+            max_sessions=row.max_sessions,
             policy=PolicyField.of(row.policy),
             version=row.version,
             deleting=row.deleting,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from frazil.controller.store.rows import DesktopRow
 from frazil.model.desktop import Failure, Phase, Power
 from frazil.model.policy import Policy
+from frazil.model.quota import Amounts
 
 PHASE_TEXT: dict[Phase, str] = {
     Phase.WAITING: "Waiting for a place on a host",
@@ -23,6 +24,11 @@ PHASE_TEXT: dict[Phase, str] = {
 def forbidden(policy: Policy) -> str:
     """What a policy forbids, as a sentence."""
     return f"Forbidden: {'; '.join(policy.forbidden())}." if policy.forbidden() else "Nothing is forbidden."
+
+
+def limited(quota: Amounts) -> str:
+    """What a quota limits, as a sentence."""
+    return f"At most: {'; '.join(quota.in_words())}." if quota.limits else "Nothing is limited."
 
 
 def held_up(row: DesktopRow, phase: Phase) -> Failure | None:

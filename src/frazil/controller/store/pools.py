@@ -34,6 +34,7 @@ def _row(found: sa.RowMapping) -> PoolRow:
         grace_s=found["grace_s"],
         longest_s=found["longest_s"],
         idle_s=found["idle_s"],
+        max_sessions=found["max_sessions"],
         policy=policies.from_column(found["policy"]),
         version=found["version"],
         deleting=found["deleting"],
@@ -64,6 +65,7 @@ def insert(tx: sa.Connection, pool: PoolRow) -> None:
             grace_s=pool.grace_s,
             longest_s=pool.longest_s,
             idle_s=pool.idle_s,
+            max_sessions=pool.max_sessions,
             policy=policies.to_column(pool.policy),
             version=pool.version,
             deleting=pool.deleting,
@@ -77,6 +79,18 @@ def insert(tx: sa.Connection, pool: PoolRow) -> None:
 def find(tx: sa.Connection, ref: str) -> PoolRow | None:
     """By id or name."""
     query = sa.select(pools).where(sa.or_(pools.c.id == ref, pools.c.name == ref)).limit(1)
+    found = tx.execute(query).mappings().first()
+    return _row(found) if found else None
+
+
+def by_ids(tx: sa.Connection, ids: Collection[str]) -> list[PoolRow]:
+    return [_row(found) for found in tx.execute(sa.select(pools).where(pools.c.id.in_(ids))).mappings()]
+
+
+def hold(tx: sa.Connection, pool_id: str) -> PoolRow | None:
+    """As it is now. Until the end of this transaction no other one changes it, makes a desktop in it, or counts what
+    is in use of it: whoever is about to waits here."""
+    query = sa.select(pools).where(pools.c.id == pool_id).with_for_update(key_share=True)
     found = tx.execute(query).mappings().first()
     return _row(found) if found else None
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, Seen, State, Wanted
 from frazil.model.policy import Policy
+from frazil.model.quota import Amounts
 from frazil.wire.hostlink import Capabilities, HostLoad, Profile, ReadyWhen, Start
 from frazil.wire.rest import Assignment, AtSignOut, PoolKind, Role
 
@@ -19,6 +20,7 @@ class UserRow:
     role: Role
     password_hash: str | None
     policy: Policy
+    quota: Amounts
     version: int
     created_at: datetime
 
@@ -113,6 +115,7 @@ class PoolRow:
     grace_s: int = 0
     longest_s: int = 0
     idle_s: int = 0
+    max_sessions: int = 0
     policy: Policy = field(default_factory=Policy)
     version: int
     deleting: bool
@@ -131,8 +134,19 @@ class GroupRow:
     name: str
     label: str
     members: int
+    quota: Amounts
     version: int
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaRow:
+    """Of a user (`kind` "user"), or of all who are in a group together ("group")."""
+
+    kind: str
+    id: str
+    name: str
+    quota: Amounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

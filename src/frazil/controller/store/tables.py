@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from frazil.controller.store.types import Utc
+from frazil.model.quota import ORDER
 
 TENANT = "default"
 
@@ -29,6 +30,11 @@ def _tenant() -> sa.Column[str]:
     return sa.Column("tenant_id", sa.String(36), nullable=False, server_default=TENANT)
 
 
+def _quota() -> list[sa.Column[int]]:
+    """One column for each of `model.quota.ORDER`."""
+    return [sa.Column(f"quota_{what}", sa.Integer, nullable=False, server_default="0") for what in ORDER]
+
+
 meta = sa.Table(
     "meta",
     metadata,
@@ -47,6 +53,7 @@ users = sa.Table(
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("password_hash", Text, nullable=True),
     sa.Column("policy", sa.JSON(none_as_null=True), nullable=True),
+    *_quota(),
     sa.Column("version", sa.Integer, nullable=False, server_default="1"),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("changed_at", Utc, nullable=True, index=True),
@@ -180,6 +187,7 @@ pools = sa.Table(
     sa.Column("grace_s", sa.Integer, nullable=False, server_default="0"),
     sa.Column("longest_s", sa.Integer, nullable=False, server_default="0"),
     sa.Column("idle_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("max_sessions", sa.Integer, nullable=False, server_default="0"),
     sa.Column("policy", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("deleting", sa.Boolean, nullable=False),
@@ -205,6 +213,7 @@ groups = sa.Table(
     _tenant(),
     sa.Column("name", sa.String(64), nullable=False),
     sa.Column("label", sa.String(200), nullable=False),
+    *_quota(),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("created_at", Utc, nullable=False),
     sa.UniqueConstraint("tenant_id", "name", name="uq_groups_name"),

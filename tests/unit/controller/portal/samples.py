@@ -49,6 +49,7 @@ from frazil.controller.services.events import DesktopName
 from frazil.model.desktop import Phase, Power
 from frazil.model.room import Bound
 from frazil.wire.hostlink import Capabilities, FailureField, Headroom, HostLoad, Profile
+from frazil.wire.quota import AmountsField
 from frazil.wire.rest import (
     ApiToken,
     Desktop,
@@ -242,6 +243,8 @@ def user(n: int = 1, name: str = "anna") -> User:
         name=name,
         display_name=name.capitalize(),
         role="administrator" if n == 1 else "user",
+        quota=AmountsField(desktops=2, memory_mib=4096) if n == 2 else AmountsField(),
+        used=AmountsField(desktops=1, vcpus=2, memory_mib=1024, sessions=1),
         created_at=NOW - timedelta(days=9),
     )
 
@@ -265,7 +268,15 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
     entitlement = Entitlement(
         pool_id=ID.format(40), pool_name="office", user_id=ID.format(1), user_name="anna", created_at=NOW
     )
-    group = Group(id=ID.format(50), name="class-7", label="Class 7", members=1, version=2, created_at=NOW)
+    group = Group(
+        id=ID.format(50),
+        name="class-7",
+        label="Class 7",
+        members=1,
+        version=2,
+        created_at=NOW,
+        quota=AmountsField(sessions=30),
+    )
     of_group = entitlement.model_copy(
         update={"user_id": None, "user_name": None, "group_id": group.id, "group_name": group.name}
     )

@@ -19,7 +19,16 @@ from frazil.model.errors import FrazilError
 from frazil.wire.rest import AssignmentRequest, PoolChange, PoolRequest
 
 _PROFILE = ("vcpus", "memory_mib", "disk_gib")
-_SIZE = ("label", "spares", "max_desktops", "start_deadline_s", "share_memory", "assignment", "at_sign_out")
+_SIZE = (
+    "label",
+    "spares",
+    "max_desktops",
+    "max_sessions",
+    "start_deadline_s",
+    "share_memory",
+    "assignment",
+    "at_sign_out",
+)
 
 _RULES = {"grace_s": "grace_min", "longest_s": "longest_min", "idle_s": "idle_min"}
 """Seconds in a request, minutes in the page."""
