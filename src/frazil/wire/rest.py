@@ -23,7 +23,7 @@
 ``GET    /pools``, ``POST``          `Page[Pool]`, filter `mine`; `PoolRequest` → 201 `Pool`
 ``GET    /pools/{pool}``             `Pool` with ETag
 ``PATCH  /pools/{pool}``             `PoolChange` with `If-Match` → `Pool`
-``DELETE /pools/{pool}``             202 `Operation`: its desktops go first
+``DELETE /pools/{pool}``             202 `Operation`: its desktops go first, or are kept for its time unless `for_good`
 ``POST   /pools/{pool}/desktops``    `AssignmentRequest` → 201 `Desktop`: one of a persistent pool is a user's
 ``GET    /entitlements``             `Page[Entitlement]`, filters `pool`, `user` (with what comes by groups), `group`
 ``PUT    /pools/{pool}/users/{user}``     204: may use the pool
@@ -36,10 +36,12 @@
 ``GET    /images/{image}``           `Image`
 ``POST   /images/{image}/retry``     202 `Operation`
 ``DELETE /images/{image}``           202 `Operation`; 409 while a pool uses it
-``GET    /desktops``                 `Page[Desktop]`, filters `pool`, `phase`, `mine`
+``GET    /desktops``                 `Page[Desktop]`, filters `pool`, `phase`, `mine`, `deleted` (in the recycle bin)
 ``GET    /desktops/{desktop}``       `Desktop`
 ``POST   /desktops/{desktop}/{act}`` act: start, restart, stop, shutdown, pause, retry → 202 `Desktop`
-``DELETE /desktops/{desktop}``       202 `Desktop`
+``POST   /desktops/{desktop}/restore``     `RestoreRequest` → 202 `Desktop`: from the recycle bin
+``DELETE /desktops/{desktop}``       202 `Desktop`: kept for its pool's time where it holds what somebody saved, unless
+                                     `for_good`
 ``GET    /desktops/{desktop}/screenshot``  image/png; at most `SCREENSHOT_AGE_S` old
 ``GET    /desktops/{desktop}/events``      `Page[Event]`
 ``POST   /sessions``                 `SessionRequest` → 201 `NewSession`; 409 ``over-quota`` with the numbers
@@ -93,6 +95,7 @@ Outcome = Literal["done", "refused", "failed", "seen"]
 """How an event ended; seen is what nobody did."""
 
 RuleS = Annotated[int, Field(ge=0, le=30 * 86400)]
+KeepS = Annotated[int, Field(ge=0, le=365 * 86400)]
 
 T = TypeVar("T")
 
@@ -253,6 +256,10 @@ class PoolRequest(Request):
     longest_s: RuleS = Field(0, description="A session ends so long after it was opened, with a warning; 0: never")
     idle_s: RuleS = Field(0, description="A session ends when nobody used keyboard or mouse so long; 0: never")
     max_sessions: int = Field(0, ge=0, le=COUNT_MAX, description="Never more sessions are open than this; 0: no limit")
+    keep_deleted_s: KeepS = Field(
+        7 * 86400,
+        description="How long somebody's deleted desktop can be restored, where a pool keeps desktops; 0: not",
+    )
     policy: PolicyChange | None = None
 
 
@@ -270,6 +277,7 @@ class PoolChange(Request):
     longest_s: RuleS | None = None
     idle_s: RuleS | None = None
     max_sessions: int | None = Field(None, ge=0, le=COUNT_MAX)
+    keep_deleted_s: KeepS | None = None
     policy: PolicyChange | None = None
 
 
@@ -279,12 +287,21 @@ class AssignmentRequest(Request):
     user: str
 
 
+class RestoreRequest(Request):
+    """`user`: by name or id, whose it is to be; whose it was, when null."""
+
+    user: str | None = None
+
+
 class PoolCounts(Message):
+    """`kept`: in the recycle bin; they are none of the others, but of the total."""
+
     total: int
     ready: int
     assigned: int
     starting: int
     failed: int
+    kept: int = 0
 
 
 class Pool(Message):
@@ -310,6 +327,7 @@ class Pool(Message):
     longest_s: int = 0
     idle_s: int = 0
     max_sessions: int = 0
+    keep_deleted_s: int = 7 * 86400
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
     version: int
     deleting: bool
@@ -433,6 +451,9 @@ class Desktop(Message):
     created_at: datetime
     started_at: datetime | None
     why: str = Field("", description="Why it is not ready, in words; empty when it is")
+    kept_if_deleted_s: int = Field(0, description="How long it could be restored if it were deleted; 0: not at all")
+    kept_until: datetime | None = Field(None, description="It was deleted, and can be restored until then")
+    kept_for: str | None = Field(None, description="The name of whose it was when it was deleted")
 
 
 class SessionRequest(Request):

@@ -85,9 +85,11 @@ def test_an_older_database_is_opened_and_says_what_it_said(older: str) -> None:
         assert (pool.version, pool.policy, pool.profile) == (3, Policy(), Profile())
         assert (pool.kind, pool.assignment, pool.at_sign_out) == ("floating", "first-use", "destroy")
         assert (pool.grace_s, pool.longest_s, pool.idle_s, pool.max_sessions) == (0, 0, 0, 0)
+        assert pool.keep_deleted_s == 7 * 86400
         first = store.read_now(lambda tx: desktops.find(tx, "desk-1"))
         assert first is not None
         assert (first.power, first.restart, first.assigned_user_id) == (Power.RUNNING, False, "u2")
+        assert (first.kept_until, first.kept_for) == (None, None)
         (session,) = store.read_now(sessions.open_ones)
         assert (session.id, session.user_id, session.desktop_id, session.warned_at) == ("s1", "u2", "d1", None)
     finally:
@@ -119,8 +121,8 @@ def test_an_upgrade_that_fails_leaves_the_older_database_as_it_was(older: str) -
     with engines.write.begin() as connection:
         # What the upgrade makes is there already, so that its last step fails.
         made = Operations(MigrationContext.configure(connection))
-        made.add_column("pools", sa.Column("max_sessions", sa.Integer()))
-    with pytest.raises(Exception, match="max_sessions"):
+        made.add_column("desktops", sa.Column("kept_for", sa.Integer()))
+    with pytest.raises(Exception, match="kept_for"):
         Store.open(older)
     with engines.write.begin() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == BEFORE_GROUPS

@@ -8,6 +8,7 @@ from frazil.controller.planning import images, lifecycle, session_rules, spares
 from frazil.controller.planning.actions import (
     Action,
     Announce,
+    EndKept,
     EndSession,
     Fail,
     MakeSpare,
@@ -81,6 +82,9 @@ class _Planner:
             seconds = lifecycle.start_seconds(desktop, phase)
             again = lifecycle.on_its_way_again(desktop, phase)
             self._actions.append(Announce(desktop.id, desktop.announced, phase, seconds, again))
+        if desktop.kept_until is not None:
+            self._kept(desktop.id, desktop.kept_until)
+            return
         if lifecycle.lost_while_paused(desktop.wanted, desktop.fresh_seen, phase) or lifecycle.stopped_to_restart(
             desktop.wanted, phase, restart=desktop.restart
         ):
@@ -111,6 +115,13 @@ class _Planner:
             pause_at = None
         self._dues.extend(at for at in (due, pause_at) if at is not None)
 
+    def _kept(self, desktop_id: str, until: datetime) -> None:
+        """It is deleted: whatever becomes of it, it waits for its time to be over or to be restored."""
+        if until <= self._facts.now:
+            self._actions.append(EndKept(desktop_id))
+        else:
+            self._dues.append(until)
+
     def _session(self, session: SessionFacts) -> None:
         now = self._facts.now
         end = session_rules.end_of(session.rules, session.use, now=now)
@@ -138,5 +149,5 @@ class _Planner:
         if not desktops:
             self._actions.append(RemovePool(pool_id))
         for desktop in desktops:
-            if desktop.wanted.power is not Power.ABSENT:
+            if desktop.wanted.power is not Power.ABSENT and desktop.kept_until is None:
                 self._actions.append(WantAbsent(desktop.id, "Its pool is being deleted."))

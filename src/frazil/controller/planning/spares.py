@@ -54,7 +54,7 @@ def need(pool: PoolFacts, desktops: Sequence[tuple[DesktopFacts, Phase]], *, now
     """What the pool needs to have its spares. `desktops`: all of the pool's, with their phases."""
     if pool.deleting:
         return Need(0)
-    free = [(desktop, phase) for desktop, phase in desktops if not desktop.assigned]
+    free = [(desktop, phase) for desktop, phase in desktops if not desktop.assigned and desktop.kept_until is None]
     wanted = [(desktop, phase) for desktop, phase in free if desktop.wanted.power is not Power.ABSENT]
     good = [desktop for desktop, phase in wanted if phase in _GOOD and desktop.wanted.power in _KEPT]
     surplus = _surplus(pool, wanted)

@@ -13,6 +13,8 @@ DID: dict[str, str] = {
     "desktop-pause": N_("The desktop is being paused."),
     "desktop-retry": N_("The desktop is being started once more."),
     "desktop-delete": N_("The desktop is being deleted."),
+    "desktop-kept": N_("The desktop was deleted. It can be restored from the deleted desktops."),
+    "desktop-restored": N_("The desktop was restored. It is shut down until it is opened."),
     "granted": N_("They may use the pool from now on."),
     "revoked": N_("They may not use the pool any more."),
     "group-added": N_("The group was added. Say now who is in it."),

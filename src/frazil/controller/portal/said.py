@@ -63,6 +63,7 @@ SAYINGS: tuple[str, ...] = (
     N_("Writing the file system"),
     # frazil.controller: why a desktop is not ready
     N_("It is about to be placed on a host."),
+    N_("It was deleted, and can be restored until its time is over."),
     N_("It is paused: it keeps its memory and uses no processor time. Opening it wakes it."),
     N_("It is being restarted: it was asked to shut down first."),
     N_("It was asked to shut down."),
@@ -100,6 +101,8 @@ SAYINGS: tuple[str, ...] = (
     N_("Equal memory is merged by another program of this host (%(program)s); Frazil leaves it alone."),
     N_("Equal memory is merged as this host's administrator set it; Frazil leaves it alone."),
     # frazil.controller: why a pool makes no more desktops
+    N_("The pool is being deleted."),
+    N_("The pool was deleted. Desktops of it that can be restored: %(number)s."),
     N_("A spare desktop failed; the next one is made in %(seconds)s s."),
     N_("The pool has all of its %(number)s desktops: there is no room for spares."),
     N_(
@@ -163,6 +166,11 @@ SAYINGS: tuple[str, ...] = (
     N_("The desktop %(name)s is wanted running."),
     N_("The desktop %(name)s is wanted stopped at once."),
     N_("The desktop %(name)s was asked for."),
+    N_("The desktop %(name)s was deleted, and is kept until %(time)s UTC."),
+    N_("It was deleted, and is kept until %(time)s UTC. %(reason)s"),
+    N_("The desktop %(name)s is being deleted for good."),
+    N_("The desktop %(name)s was restored. It is %(user)s's."),
+    N_("The pool %(name)s was restored with it."),
     N_("The desktop %(name)s was assigned to %(user)s."),
     N_("The image %(name)s is tried again."),
     N_("The name or the password was wrong."),

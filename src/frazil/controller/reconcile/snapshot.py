@@ -141,6 +141,7 @@ def _desktop(row: DesktopRow, session: SessionRow | None, *, forks: bool, now: d
         started_at=started_at,
         restart=row.restart,
         idle_since=_idle_since(row, session, started_at),
+        kept_until=row.kept_until,
         fork_kind=headrooms.fork_kind(row.image_id, row.profile) if forks else None,
     )
 

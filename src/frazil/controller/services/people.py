@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from frazil.controller.identity import Identity, Right
-from frazil.controller.services import finding, journal, paging, release, words
+from frazil.controller.services import finding, journal, paging, recycling, release, words
 from frazil.controller.services.context import Context
 from frazil.controller.store import desktops as desktop_rows
 from frazil.controller.store import logins, people, quotas, sessions
@@ -179,7 +179,7 @@ class People:
             raise Conflict(f"{user.name} is the only administrator.", remedy="Add another administrator first.")
 
     async def delete(self, identity: Identity, ref: str) -> None:
-        """The user's sessions end and their desktops go."""
+        """The user's sessions end and their desktops go, or into the recycle bin."""
         identity.require(Right.CHANGE_PEOPLE)
 
         def work(tx: sa.Connection) -> None:
@@ -189,8 +189,11 @@ class People:
             for session in sessions.open_ones(tx, user_id=user.id):
                 release.end_session(self._ctx, tx, session, reason="The user was deleted.", by=identity)
             for desktop in desktop_rows.listed(tx, user_id=user.id):
-                desktop_rows.want_absent(tx, desktop.id, now=self._ctx.clock.now())
+                until = recycling.delete(self._ctx, tx, desktop, finding.pool(tx, desktop.pool_id))
                 desktop_rows.unassign(tx, desktop.id)
+                if until is not None:
+                    text = f"The desktop {desktop.name} {recycling.told(until)}."
+                    journal.note(self._ctx, tx, "desktop.delete", text, by=identity, desktop_id=desktop.id)
             people.delete(tx, user.id)
             journal.note(self._ctx, tx, "user.deleted", f"The user {user.name} was deleted.", by=identity)
 

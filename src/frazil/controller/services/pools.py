@@ -88,14 +88,16 @@ class Pools:
                 longest_s=request.longest_s,
                 idle_s=request.idle_s,
                 max_sessions=request.max_sessions,
+                keep_deleted_s=request.keep_deleted_s,
                 policy=request.policy.applied_to(Policy()) if request.policy is not None else Policy(),
                 version=1,
                 deleting=False,
                 created_at=now,
                 changed_at=now,
             )
-            if pools.find(tx, request.name) is not None:
-                raise _taken(request.name)
+            there = pools.find(tx, request.name)
+            if there is not None:
+                raise _taken(request.name, deleting=there.deleting)
             try:
                 pools.insert(tx, pool)
             except IntegrityError as exc:
@@ -183,16 +185,23 @@ class Pools:
         self._ctx.wake()
         return assigned
 
-    async def delete(self, identity: Identity, ref: str) -> Operation:
-        """Its sessions end, its desktops go, then the pool."""
+    async def delete(self, identity: Identity, ref: str, *, for_good: bool = False) -> Operation:
+        """Its sessions end, its desktops go, then the pool.
+
+        Desktops that hold what somebody saved are kept for its time, and with them the pool, unless `for_good`.
+        """
         identity.require(Right.CHANGE_POOLS)
 
         def work(tx: sa.Connection) -> Operation:
             row = finding.pool(tx, ref)
+            now = self._ctx.clock.now()
+            if for_good:
+                pools.keep_none(tx, row.id)
+                for desktop in desktops.listed(tx, pool_id=row.id, deleted=True):
+                    desktops.want_absent(tx, desktop.id, now=now)
             running = operations.running(tx, target_id=row.id)
             if row.deleting and running:
                 return operations_service.model(tx, running[0])
-            now = self._ctx.clock.now()
             pools.mark_deleting(tx, row.id, now=now)
             for session in sessions.open_ones(tx, pool_id=row.id):
                 release.end_session(self._ctx, tx, session, reason="The pool was deleted.", by=identity)
@@ -258,5 +267,10 @@ def _check_kind(kind: PoolKind, at_sign_out: AtSignOut) -> None:
         )
 
 
-def _taken(name: str) -> NameTaken:
+def _taken(name: str, *, deleting: bool = False) -> NameTaken:
+    if deleting:
+        return NameTaken(
+            f"There is a pool called {name} still, which was deleted.",
+            remedy="Choose another name, restore one of its desktops, or delete it for good.",
+        )
     return NameTaken(f"There is a pool called {name} already.", remedy="Choose another name.")

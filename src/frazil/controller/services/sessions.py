@@ -102,7 +102,7 @@ class Sessions:
         held: list[QuotaRow],
     ) -> SessionRow:
         row = desktops.find(tx, ref)
-        if row is None or row.assigned_user_id != user_id:
+        if row is None or row.assigned_user_id != user_id or row.kept_until is not None:
             raise NotFound(f"You have no desktop called {ref[:100]!r}.", remedy="See the list of your desktops.")
         for session in sessions.open_ones(tx, user_id=user_id, desktop_id=row.id):
             return session
@@ -236,7 +236,9 @@ def _full(pool: PoolRow, rows: list[DesktopRow], presence: PresenceView) -> str:
     said = [f"All {pool.max_desktops} desktops of the pool {pool.label} are taken: {counted.assigned} in use"]
     if counted.failed:
         said.append(f"{counted.failed} failed")
-    rest = counted.total - counted.assigned - counted.failed
+    if counted.kept:
+        said.append(f"{counted.kept} deleted and kept")
+    rest = counted.total - counted.assigned - counted.failed - counted.kept
     if rest:
         said.append(f"{rest} being cleared away or not reachable")
     return ", ".join(said) + "."

@@ -116,6 +116,7 @@ class PoolRow:
     longest_s: int = 0
     idle_s: int = 0
     max_sessions: int = 0
+    keep_deleted_s: int = 7 * 86400
     policy: Policy = field(default_factory=Policy)
     version: int
     deleting: bool
@@ -174,7 +175,10 @@ class EntitlementRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesktopRow:
-    """A desktop with what was last seen of it, if anything was. `restart`: it is wanted running once it is stopped."""
+    """A desktop with what was last seen of it, if anything was. `restart`: it is wanted running once it is stopped.
+
+    kept_until: it was deleted, and goes then. kept_for: the name of whose it was.
+    """
 
     id: str
     name: str
@@ -192,6 +196,8 @@ class DesktopRow:
     deadline_s: int
     failure: Failure | None
     failed_at: datetime | None
+    kept_until: datetime | None = None
+    kept_for: str | None = None
     announced: Phase
     measured_attempt: int
     created_at: datetime

@@ -188,6 +188,7 @@ pools = sa.Table(
     sa.Column("longest_s", sa.Integer, nullable=False, server_default="0"),
     sa.Column("idle_s", sa.Integer, nullable=False, server_default="0"),
     sa.Column("max_sessions", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("keep_deleted_s", sa.Integer, nullable=False, server_default=str(7 * 86400)),
     sa.Column("policy", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("deleting", sa.Boolean, nullable=False),
@@ -260,6 +261,9 @@ desktops = sa.Table(
     sa.Column("deadline_s", sa.Integer, nullable=False),
     sa.Column("failure", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("failed_at", Utc, nullable=True),
+    # Deleted, and kept until then, with the name of whose it was.
+    sa.Column("kept_until", Utc, nullable=True),
+    sa.Column("kept_for", sa.String(200), nullable=True),
     sa.Column("announced", sa.String(16), nullable=False),
     sa.Column("measured_attempt", sa.Integer, nullable=False),
     sa.Column("created_at", Utc, nullable=False),

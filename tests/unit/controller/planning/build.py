@@ -61,6 +61,7 @@ def desktop(
     measured_attempt: int = 0,
     started_at: datetime | None = None,
     idle_since: datetime | None = None,
+    kept_until: datetime | None = None,
 ) -> DesktopFacts:
     """`announced` is the phase that it has, unless said."""
     epoch = Epoch(1, 1)
@@ -96,6 +97,7 @@ def desktop(
         measured_attempt=measured_attempt,
         created_at=created_at,
         started_at=started_at,
+        kept_until=kept_until,
         idle_since=idle_since,
     )
     if announced is not None:

@@ -16,6 +16,7 @@ from frazil.controller.portal.views import (
     AccountView,
     Attention,
     Card,
+    DeletedView,
     DesktopsView,
     DesktopView,
     EventsView,
@@ -252,6 +253,8 @@ def user(n: int = 1, name: str = "anna") -> User:
 def pages(language: str = "en") -> list[tuple[str, object]]:
     reader = frame(language).reader
     every_phase = [desktop(phase, n) for n, phase in enumerate(Phase, 1)]
+    week = {"kept_until": NOW + timedelta(days=7), "kept_for": "anna", "why": ""}
+    deleted = [desktop(Phase.STOPPED, 1, **week), desktop(Phase.STOPPING, 2, **week)]
     events = [
         event(1, "office-02 is ready."),
         event(2, "anna signed in."),
@@ -389,6 +392,10 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
         ("console/sessions", SessionsView(sessions=[])),
         ("console/desktops", DesktopsView(desktops=every_phase, listing=listing, pools=[pool()])),
         *(("console/desktop", DesktopView(desktop=d, events=events)) for d in every_phase),
+        ("console/desktop", DesktopView(desktop=desktop(Phase.READY, 1, kept_if_deleted_s=7 * 86400), events=[])),
+        *(("console/desktop", DesktopView(desktop=d, events=[])) for d in deleted),
+        ("console/deleted-desktops", DeletedView(desktops=deleted)),
+        ("console/deleted-desktops", DeletedView(desktops=[])),
         ("console/users", UsersView(users=[user(), user(2, "bela")], form=typed)),
         ("console/user", UserView(user=user(2, "bela"), groups=[group], entitlements=[of_group], form=Form())),
         ("console/groups", GroupsView(groups=[group], form=typed)),
