@@ -181,8 +181,8 @@ class Client:
         """Make a desktop of a persistent pool a user's."""
         return self._calls.parse(rest.Desktop, self._calls.send("POST", f"/pools/{part(pool)}/desktops", body=request))
 
-    def delete_pool(self, pool: str) -> rest.Operation:
-        return self._operation("DELETE", f"/pools/{part(pool)}")
+    def delete_pool(self, pool: str, *, for_good: bool = False) -> rest.Operation:
+        return self._operation("DELETE", f"/pools/{part(pool)}", query=_for_good(for_good))
 
     def entitlements(
         self, *, pool: str | None = None, user: str | None = None, group: str | None = None
@@ -205,8 +205,11 @@ class Client:
 
     # --- desktops ----------------------------------------------------------------------------------------------------
 
-    def desktops(self, *, pool: str | None = None, phase: Phase | None = None) -> list[rest.Desktop]:
-        query = {"pool": pool or "", "phase": phase.value if phase else ""}
+    def desktops(
+        self, *, pool: str | None = None, phase: Phase | None = None, deleted: bool = False
+    ) -> list[rest.Desktop]:
+        """deleted: those in the recycle bin, which the others are without."""
+        query = {"pool": pool or "", "phase": phase.value if phase else "", "deleted": "true" if deleted else ""}
         asked = {key: value for key, value in query.items() if value}
         return list(self._calls.items(rest.Desktop, "/desktops", query=asked))
 
@@ -221,8 +224,14 @@ class Client:
         """start, stop, shutdown, pause or retry."""
         return self._calls.parse(rest.Desktop, self._calls.send("POST", f"/desktops/{part(desktop)}/{part(act)}"))
 
-    def delete_desktop(self, desktop: str) -> rest.Desktop:
-        return self._calls.parse(rest.Desktop, self._calls.send("DELETE", f"/desktops/{part(desktop)}"))
+    def delete_desktop(self, desktop: str, *, for_good: bool = False) -> rest.Desktop:
+        """Its `kept_until` says until when it can be restored; null: it goes now."""
+        response = self._calls.send("DELETE", f"/desktops/{part(desktop)}", query=_for_good(for_good))
+        return self._calls.parse(rest.Desktop, response)
+
+    def restore_desktop(self, desktop: str, request: rest.RestoreRequest) -> rest.Desktop:
+        response = self._calls.send("POST", f"/desktops/{part(desktop)}/restore", body=request)
+        return self._calls.parse(rest.Desktop, response)
 
     def screenshot(self, desktop: str) -> bytes:
         """A PNG, at most `rest.SCREENSHOT_AGE_S` old."""
@@ -360,8 +369,14 @@ class Client:
                 )
             pause(0.5)
 
-    def _operation(self, method: str, path: str, *, body: rest.ImageRequest | None = None) -> rest.Operation:
-        return self._calls.parse(rest.Operation, self._calls.send(method, path, body=body))
+    def _operation(
+        self, method: str, path: str, *, body: rest.ImageRequest | None = None, query: dict[str, str] | None = None
+    ) -> rest.Operation:
+        return self._calls.parse(rest.Operation, self._calls.send(method, path, body=body, query=query or {}))
+
+
+def _for_good(yes: bool) -> dict[str, str]:
+    return {"for_good": "true"} if yes else {}
 
 
 def _failed(failure: FailureField | None, *, otherwise: str) -> HostError:

@@ -59,7 +59,7 @@ def desired(tx: sa.Connection, host_ids: Sequence[str], *, leader_epoch: int) ->
             ready_when=ready_when[row.image_id],
             start=start[row.pool_id],
             person=persons.get(row.id),
-            keep_disk=of_pool[row.pool_id].keeps_disks,
+            keep_disk=of_pool[row.pool_id].keeps_disks or row.kept_until is not None,
             share_memory=of_pool[row.pool_id].share_memory,
         )
         on.setdefault(row.host_id, []).append(spec)

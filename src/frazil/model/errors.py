@@ -7,6 +7,7 @@ The tree::
     ├── NotFound                no such thing, or not yours to see
     ├── Conflict                the thing's state does not allow it now (names required and actual state)
     │   ├── NameTaken           another thing of that kind has the name
+    │   ├── OverQuota           a quota has no room for it
     │   └── Stale               the thing was changed by someone else in the meantime
     ├── Refused                 not entitled, ticket not valid
     │   ├── NotSignedIn         nobody is signed in, or name and password do not fit
@@ -65,6 +66,16 @@ class NameTaken(Conflict):
     """Another thing of that kind has the name already."""
 
     code = "name-taken"
+
+
+class OverQuota(Conflict):
+    """A quota has no room for what was asked for. `told` is `what` for others to read, as in the history."""
+
+    code = "over-quota"
+
+    def __init__(self, what: str, *, told: str = "", remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.told = told or what
 
 
 class Stale(Conflict):

@@ -10,12 +10,12 @@
 ``DELETE /tokens/{id}``              204
 ``GET    /users``, ``POST``          `Page[User]`; `UserRequest` → 201 `User`
 ``GET    /users/{user}``             `User` with ETag
-``PATCH  /users/{user}``             `UserChange` with `If-Match` → `User`
+``PATCH  /users/{user}``             `UserChange` with `If-Match` → `User`: role, quota, what may pass
 ``PUT    /users/{user}/password``    `PasswordRequest` → 204; one's own needs `current`, another's ends their tokens
 ``DELETE /users/{user}``             204
 ``GET    /groups``, ``POST``         `Page[Group]`, filter `user`; `GroupRequest` → 201 `Group`
 ``GET    /groups/{group}``           `Group` with ETag
-``PATCH  /groups/{group}``           `GroupChange` with `If-Match` → `Group`
+``PATCH  /groups/{group}``           `GroupChange` with `If-Match` → `Group`: label, quota
 ``DELETE /groups/{group}``           204: its entitlements go with it
 ``GET    /groups/{group}/members``   `Page[GroupMember]`
 ``PUT    /groups/{group}/members/{user}``     204: is in the group
@@ -23,7 +23,7 @@
 ``GET    /pools``, ``POST``          `Page[Pool]`, filter `mine`; `PoolRequest` → 201 `Pool`
 ``GET    /pools/{pool}``             `Pool` with ETag
 ``PATCH  /pools/{pool}``             `PoolChange` with `If-Match` → `Pool`
-``DELETE /pools/{pool}``             202 `Operation`: its desktops go first
+``DELETE /pools/{pool}``             202 `Operation`: its desktops go first, or are kept for its time unless `for_good`
 ``POST   /pools/{pool}/desktops``    `AssignmentRequest` → 201 `Desktop`: one of a persistent pool is a user's
 ``GET    /entitlements``             `Page[Entitlement]`, filters `pool`, `user` (with what comes by groups), `group`
 ``PUT    /pools/{pool}/users/{user}``     204: may use the pool
@@ -38,14 +38,16 @@
 ``GET    /images/{image}``           `Image`
 ``POST   /images/{image}/retry``     202 `Operation`
 ``DELETE /images/{image}``           202 `Operation`; 409 while a pool uses it
-``GET    /desktops``                 `Page[Desktop]`, filters `pool`, `phase`, `mine`
+``GET    /desktops``                 `Page[Desktop]`, filters `pool`, `phase`, `mine`, `deleted` (in the recycle bin)
 ``GET    /desktops/{desktop}``       `Desktop`
 ``GET    /desktops/{desktop}/explanation`` `Explanation`: why it is on its host, or why no host takes it
 ``POST   /desktops/{desktop}/{act}`` act: start, restart, stop, shutdown, pause, retry → 202 `Desktop`
-``DELETE /desktops/{desktop}``       202 `Desktop`
+``POST   /desktops/{desktop}/restore``     `RestoreRequest` → 202 `Desktop`: from the recycle bin
+``DELETE /desktops/{desktop}``       202 `Desktop`: kept for its pool's time where it holds what somebody saved, unless
+                                     `for_good`
 ``GET    /desktops/{desktop}/screenshot``  image/png; at most `SCREENSHOT_AGE_S` old
 ``GET    /desktops/{desktop}/events``      `Page[Event]`
-``POST   /sessions``                 `SessionRequest` → 201 `NewSession`
+``POST   /sessions``                 `SessionRequest` → 201 `NewSession`; 409 ``over-quota`` with the numbers
 ``GET    /sessions``, ``/{id}``      `Page[Session]`, `Session`; filter `mine`
 ``POST   /sessions/{id}/tickets``    → 201 `Ticket` once the desktop is ready; 409 with its state in words before
 ``DELETE /sessions/{id}``            204: links are cut; the desktop is given back
@@ -73,6 +75,7 @@ from frazil.model.room import Bound
 from frazil.wire.base import Message, Request
 from frazil.wire.hostlink import Capabilities, FailureField, HostLoad, Profile, ReadyWhen, Start
 from frazil.wire.policy import PolicyChange, PolicyField
+from frazil.wire.quota import COUNT_MAX, AmountsField, QuotaChange
 
 SCREENSHOT_AGE_S = 5.0
 BODY_MAX_BYTES = 1 << 20
@@ -95,6 +98,7 @@ Outcome = Literal["done", "refused", "failed", "seen"]
 """How an event ended; seen is what nobody did."""
 
 RuleS = Annotated[int, Field(ge=0, le=30 * 86400)]
+KeepS = Annotated[int, Field(ge=0, le=365 * 86400)]
 
 T = TypeVar("T")
 
@@ -152,11 +156,13 @@ class UserRequest(Request):
     display_name: Label | None = None
     role: Role = "user"
     policy: PolicyChange | None = None
+    quota: QuotaChange | None = None
 
 
 class UserChange(Request):
     role: Role | None = None
     policy: PolicyChange | None = None
+    quota: QuotaChange | None = None
 
 
 class PasswordRequest(Request):
@@ -170,6 +176,8 @@ class User(Message):
     display_name: str
     role: Role
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whichever pool they use")
+    quota: AmountsField = Field(AmountsField(), description="How much they may use; 0: no limit")
+    used: AmountsField = Field(AmountsField(), description="How much they use now")
     version: int = 1
     created_at: datetime
 
@@ -177,10 +185,12 @@ class User(Message):
 class GroupRequest(Request):
     name: Name
     label: Label | None = None
+    quota: QuotaChange | None = None
 
 
 class GroupChange(Request):
     label: Label | None = None
+    quota: QuotaChange | None = None
 
 
 class Group(Message):
@@ -190,6 +200,8 @@ class Group(Message):
     name: str
     label: str
     members: int
+    quota: AmountsField = Field(AmountsField(), description="How much all who are in it may use together; 0: no limit")
+    used: AmountsField = Field(AmountsField(), description="How much they use together now")
     version: int
     created_at: datetime
 
@@ -246,6 +258,11 @@ class PoolRequest(Request):
     grace_s: RuleS = Field(0, description="A session that nobody is connected to ends after this; 0: never")
     longest_s: RuleS = Field(0, description="A session ends so long after it was opened, with a warning; 0: never")
     idle_s: RuleS = Field(0, description="A session ends when nobody used keyboard or mouse so long; 0: never")
+    max_sessions: int = Field(0, ge=0, le=COUNT_MAX, description="Never more sessions are open than this; 0: no limit")
+    keep_deleted_s: KeepS = Field(
+        7 * 86400,
+        description="How long somebody's deleted desktop can be restored, where a pool keeps desktops; 0: not",
+    )
     policy: PolicyChange | None = None
 
 
@@ -262,6 +279,8 @@ class PoolChange(Request):
     grace_s: RuleS | None = None
     longest_s: RuleS | None = None
     idle_s: RuleS | None = None
+    max_sessions: int | None = Field(None, ge=0, le=COUNT_MAX)
+    keep_deleted_s: KeepS | None = None
     policy: PolicyChange | None = None
 
 
@@ -271,12 +290,21 @@ class AssignmentRequest(Request):
     user: str
 
 
+class RestoreRequest(Request):
+    """`user`: by name or id, whose it is to be; whose it was, when null."""
+
+    user: str | None = None
+
+
 class PoolCounts(Message):
+    """`kept`: in the recycle bin; they are none of the others, but of the total."""
+
     total: int
     ready: int
     assigned: int
     starting: int
     failed: int
+    kept: int = 0
 
 
 class Pool(Message):
@@ -301,6 +329,8 @@ class Pool(Message):
     grace_s: int = 0
     longest_s: int = 0
     idle_s: int = 0
+    max_sessions: int = 0
+    keep_deleted_s: int = 7 * 86400
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
     version: int
     deleting: bool
@@ -443,6 +473,9 @@ class Desktop(Message):
     created_at: datetime
     started_at: datetime | None
     why: str = Field("", description="Why it is not ready, in words; empty when it is")
+    kept_if_deleted_s: int = Field(0, description="How long it could be restored if it were deleted; 0: not at all")
+    kept_until: datetime | None = Field(None, description="It was deleted, and can be restored until then")
+    kept_for: str | None = Field(None, description="The name of whose it was when it was deleted")
 
 
 class HostRefusal(Message):

@@ -48,6 +48,7 @@ from frazil.controller.store.rows import (
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, State
 from frazil.model.errors import InvalidInput
 from frazil.model.policy import ClipboardType, Policy
+from frazil.model.quota import Amounts
 from frazil.wire.hostlink import Capabilities, Headroom, HostLoad, Profile, Stray
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -396,10 +397,10 @@ def test_what_pool_and_user_both_allow_is_read_with_the_session(store: Store) ->
     assert store.read_now(lambda tx: policies.changed_since(tx, NOW + hour)) == []
 
     assert store.write_now(
-        lambda tx: people.change(tx, "u1", policy=picky, role="helpdesk", if_version=1, now=NOW + hour)
+        lambda tx: people.change(tx, "u1", policy=picky, quota=Amounts(), role="helpdesk", if_version=1, now=NOW + hour)
     )
     assert not store.write_now(
-        lambda tx: people.change(tx, "u1", policy=Policy(), role="user", if_version=1, now=NOW + hour)
+        lambda tx: people.change(tx, "u1", policy=Policy(), quota=Amounts(), role="user", if_version=1, now=NOW + hour)
     )
     user = store.read_now(lambda tx: people.find(tx, "ann"))
     assert user is not None
@@ -492,8 +493,8 @@ def test_a_group_that_goes_takes_its_members_and_what_it_may_use_along(store: St
     store.write_now(fill)
     with pytest.raises(IntegrityError):
         store.write_now(lambda tx: groups.insert(tx, id="g3", name="g1", label="", now=NOW))
-    assert store.write_now(lambda tx: groups.change(tx, "g1", label="New", if_version=1))
-    assert not store.write_now(lambda tx: groups.change(tx, "g1", label="Old", if_version=1))
+    assert store.write_now(lambda tx: groups.change(tx, "g1", label="New", quota=Amounts(sessions=3), if_version=1))
+    assert not store.write_now(lambda tx: groups.change(tx, "g1", label="Old", quota=Amounts(), if_version=1))
     assert store.read_now(lambda tx: entitlements.pools_of_group(tx, "g1")) == ["p1"]
     store.write_now(lambda tx: groups.delete(tx, "g1"))
     assert store.read_now(lambda tx: groups.find(tx, "g1")) is None
@@ -633,7 +634,7 @@ async def test_of_administrators_who_are_all_demoted_at_once_one_stays(store: St
     def demote(tx: sa.Connection, id: str) -> bool:
         if people.lock_administrators(tx) == {id}:
             return False
-        return people.change(tx, id, policy=Policy(), role="user", if_version=1, now=NOW)
+        return people.change(tx, id, policy=Policy(), quota=Amounts(), role="user", if_version=1, now=NOW)
 
     await store.write(fill)
     done = await asyncio.gather(*(store.write(partial(demote, id=id)) for id in ids))

@@ -16,6 +16,7 @@ from frazil.controller.store import Store, desktops, engine, entitlements, group
 from frazil.controller.store import tables as t
 from frazil.model.desktop import Power
 from frazil.model.policy import Policy
+from frazil.model.quota import Amounts
 from frazil.wire.hostlink import Profile
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -78,14 +79,17 @@ def test_an_older_database_is_opened_and_says_what_it_said(older: str) -> None:
         assert bob is not None
         assert eve is not None
         assert [user.role for user in (ann, bob, eve)] == ["administrator", "user", "user"]
+        assert (ann.quota, bob.quota) == (Amounts(), Amounts())
         pool = store.read_now(lambda tx: pools.find(tx, "desk"))
         assert pool is not None
         assert (pool.version, pool.policy, pool.profile) == (3, Policy(), Profile())
         assert (pool.kind, pool.assignment, pool.at_sign_out) == ("floating", "first-use", "destroy")
-        assert (pool.grace_s, pool.longest_s, pool.idle_s) == (0, 0, 0)
+        assert (pool.grace_s, pool.longest_s, pool.idle_s, pool.max_sessions) == (0, 0, 0, 0)
+        assert pool.keep_deleted_s == 7 * 86400
         first = store.read_now(lambda tx: desktops.find(tx, "desk-1"))
         assert first is not None
         assert (first.power, first.restart, first.assigned_user_id) == (Power.RUNNING, False, "u2")
+        assert (first.kept_until, first.kept_for) == (None, None)
         (session,) = store.read_now(sessions.open_ones)
         assert (session.id, session.user_id, session.desktop_id, session.warned_at) == ("s1", "u2", "d1", None)
     finally:
@@ -117,8 +121,8 @@ def test_an_upgrade_that_fails_leaves_the_older_database_as_it_was(older: str) -
     with engines.write.begin() as connection:
         # What the upgrade makes is there already, so that its last step fails.
         made = Operations(MigrationContext.configure(connection))
-        made.add_column("sessions", sa.Column("warned_at", sa.Integer()))
-    with pytest.raises(Exception, match="warned_at"):
+        made.add_column("desktops", sa.Column("kept_for", sa.Integer()))
+    with pytest.raises(Exception, match="kept_for"):
         Store.open(older)
     with engines.write.begin() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == BEFORE_GROUPS

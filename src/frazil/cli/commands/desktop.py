@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +16,7 @@ from frazil.cli.options import Json, Timeout, Wait, group
 from frazil.model.desktop import Phase
 from frazil.model.errors import InvalidInput
 from frazil.runtime import SystemClock
-from frazil.wire.rest import Desktop, Event, Explanation
+from frazil.wire.rest import Desktop, Event, Explanation, RestoreRequest
 
 app = group("Desktops: see them, start and stop them.")
 
@@ -27,17 +29,24 @@ NAMES_SHOWN = 8
 def list_(
     pool: Annotated[str | None, typer.Option("--pool", help="Only of this pool.")] = None,
     phase: Annotated[Phase | None, typer.Option("--phase", help="Only those that are so now.")] = None,
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Those that can be restored, instead of all others.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """All desktops.
+    """All desktops; with --deleted, those in the recycle bin.
 
     \b
     Examples:
       frazil desktop list
+      frazil desktop list --deleted
       frazil desktop list --pool office --phase failed
     """
     with connect() as client:
-        desktops = client.desktops(pool=pool, phase=phase)
+        desktops = client.desktops(pool=pool, phase=phase, deleted=deleted)
+    if deleted:
+        output.answer(desktops, as_json=as_json, people=lambda: _kept_table(desktops))
+        return
     rows = [
         (
             each.name,
@@ -154,18 +163,28 @@ def retry(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 300, as_js
 
 
 @app.command()
-def delete(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 60, as_json: Json = False) -> None:
-    """Delete a desktop with what is on its disk. Its pool makes another one if it needs it.
+def delete(
+    desktop: DesktopName,
+    for_good: Annotated[bool, typer.Option("--for-good", help="Also what could be restored, and at once.")] = False,
+    wait: Wait = True,
+    timeout: Timeout = 60,
+    as_json: Json = False,
+) -> None:
+    """Delete a desktop. Its pool makes another one if it needs it.
+
+    One that is somebody's and kept between sessions can be restored for its pool's time. Any other goes, with what is
+    on its disk.
 
     \b
     Examples:
       frazil desktop delete office-1
+      frazil desktop delete dev-3 --for-good
     """
     with connect() as client:
-        found: Desktop | None = client.delete_desktop(desktop)
+        found: Desktop | None = client.delete_desktop(desktop, for_good=for_good)
         assert found is not None
         begun = found
-        if wait:
+        if wait and begun.kept_until is None:
             with output.progress(f"Deleting {begun.name}", quiet=as_json) as bar:
                 found = client.wait_for_desktop(
                     begun.id,
@@ -176,7 +195,32 @@ def delete(desktop: DesktopName, wait: Wait = True, timeout: Timeout = 60, as_js
                     tell=lambda now: bar.tell(step=now.step or now.phase_text, fraction=None, left_s=None),
                 )
     text = f"{begun.name} is {'deleted' if wait else 'being deleted'}."
+    if begun.kept_until is not None:
+        until = output.when(begun.kept_until)
+        text = f"{begun.name} is deleted. Until {until} it can be restored: frazil desktop restore {begun.name}"
     output.answer(found or begun, as_json=as_json, people=lambda: output.say(text))
+
+
+@app.command()
+def restore(
+    desktop: DesktopName,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="USER", help="Whose it is to be; whose it was, when not given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take a deleted desktop back, shut down and with what is on its disk. Its pool is restored with it.
+
+    \b
+    Examples:
+      frazil desktop restore dev-3
+      frazil desktop restore dev-3 --user anna
+    """
+    with connect() as client:
+        found = client.restore_desktop(desktop, RestoreRequest(user=user))
+    output.answer(
+        found, as_json=as_json, people=lambda: output.say(f"{found.name} is restored. It is {found.user_name}'s.")
+    )
 
 
 @app.command()
@@ -246,6 +290,21 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def _kept_table(desktops: Sequence[Desktop]) -> None:
+    now = SystemClock().now()
+    rows = [
+        (each.name, each.pool_name, each.kept_for or "–", output.when(each.kept_until), time_left(each.kept_until, now))
+        for each in desktops
+    ]
+    output.table(("NAME", "POOL", "WAS OF", "KEPT UNTIL", "LEFT"), rows, empty="No deleted desktops that are kept.")
+
+
+def time_left(until: datetime | None, now: datetime) -> str:
+    """For how long something that is kept until then is kept still."""
+    hours = max(0.0, (until - now).total_seconds() / 3600) if until is not None else 0.0
+    return f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} h"
+
+
 def _show(desktop: Desktop, events: list[Event]) -> None:
     failure = desktop.failure
     output.pairs(
@@ -260,6 +319,8 @@ def _show(desktop: Desktop, events: list[Event]) -> None:
             ("Failure", f"{failure.text} {failure.remedy}".strip() if failure else ""),
             ("User", f"{desktop.user_name or '–'}{', connected' if desktop.connected else ''}"),
             ("Host", desktop.host_name or "–"),
+            ("Was of", desktop.kept_for or ""),
+            ("Kept until", output.when(desktop.kept_until) if desktop.kept_until else ""),
             ("Made", output.when(desktop.created_at)),
             ("Started", output.when(desktop.started_at)),
         ]

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from frazil.cli import options, output
+from frazil.cli import options, output, quota
 from frazil.cli.connection import connect
 from frazil.cli.options import Json
 from frazil.cli.validated import valid
+from frazil.model.errors import InvalidInput
 from frazil.wire.rest import Group, GroupChange, GroupRequest
 
 app = options.group("Groups: users who may use pools together.")
@@ -22,15 +23,21 @@ UserNames = Annotated[list[str], typer.Argument(metavar="USER...", help="Names o
 def add(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits, dots and dashes.")],
     label: Annotated[str | None, typer.Option("--label", help="What people read; the name when not given.")] = None,
+    max_desktops: quota.MaxDesktops = None,
+    max_vcpus: quota.MaxVcpus = None,
+    max_memory: quota.MaxMemory = None,
+    max_sessions: quota.MaxSessions = None,
     as_json: Json = False,
 ) -> None:
-    """Add a group. Nobody is in it yet.
+    """Add a group. Nobody is in it yet. What it may use at most is for all who are in it together.
 
     \b
     Examples:
       frazil group add class-7 --label "Class 7"
+      frazil group add class-7 --max-desktops 30
     """
-    request = valid(GroupRequest, name=name, label=label)
+    limits = quota.change(desktops=max_desktops, vcpus=max_vcpus, memory_mib=max_memory, sessions=max_sessions)
+    request = valid(GroupRequest, name=name, label=label, quota=limits)
     with connect() as client:
         made = client.add_group(request)
     output.answer(
@@ -86,16 +93,26 @@ def show(group: GroupName, as_json: Json = False) -> None:
 @app.command()
 def change(
     group: GroupName,
-    label: Annotated[str, typer.Option("--label", help="What people read.")],
+    label: Annotated[str | None, typer.Option("--label", help="What people read.")] = None,
+    max_desktops: quota.MaxDesktops = None,
+    max_vcpus: quota.MaxVcpus = None,
+    max_memory: quota.MaxMemory = None,
+    max_sessions: quota.MaxSessions = None,
     as_json: Json = False,
 ) -> None:
-    """Change what people read of a group. Its name stays.
+    """Change what people read of a group, or how much all who are in it may use together. Its name stays.
+
+    A lower quota ends nothing; it refuses what is asked for next.
 
     \b
     Examples:
       frazil group change class-7 --label "Class 8"
+      frazil group change class-7 --max-desktops 30 --max-memory 30720
     """
-    asked = valid(GroupChange, label=label)
+    limits = quota.change(desktops=max_desktops, vcpus=max_vcpus, memory_mib=max_memory, sessions=max_sessions)
+    asked = valid(GroupChange, label=label, quota=limits)
+    if not asked.model_fields_set:
+        raise InvalidInput("Nothing to change was said.", remedy="See frazil group change --help.")
     with connect() as client:
         changed = client.change_group(client.group(group), asked)
     output.answer(changed, as_json=as_json, people=lambda: _show(changed))
@@ -157,6 +174,7 @@ def _show(group: Group, *more: tuple[str, str]) -> None:
             ("Label", group.label),
             ("Members", str(group.members)),
             *more,
+            *quota.pairs(group.quota, group.used),
             ("Id", group.id),
             ("Made", output.when(group.created_at)),
         ]

@@ -10,11 +10,12 @@ from frazil.cli import output, policy
 from frazil.cli.connection import connect, pause
 from frazil.cli.options import Json, Timeout, Wait, group
 from frazil.cli.validated import valid
+from frazil.client import Client
 from frazil.model.errors import InvalidInput
 from frazil.model.policy import Policy
 from frazil.runtime import SystemClock
 from frazil.wire.hostlink import Profile, Start
-from frazil.wire.rest import Assignment, AssignmentRequest, AtSignOut, Pool, PoolChange, PoolKind, PoolRequest
+from frazil.wire.rest import Assignment, AssignmentRequest, AtSignOut, Desktop, Pool, PoolChange, PoolKind, PoolRequest
 
 KIND = "floating: whoever opens one gets any; persistent: it stays theirs, with what they saved on it."
 ASSIGNMENT = "Of a persistent pool: on first use by whoever is entitled, or by an administrator (frazil pool assign)."
@@ -24,7 +25,11 @@ AT_SIGN_OUT = (
 
 GRACE = "End a session that nobody is connected to after this; 0: never."
 LONGEST = "End a session so long after it was opened; its person is warned 5 min before. 0: never."
+KEEP_DELETED = "How long somebody's deleted desktop can be restored, where desktops are kept; 0: not at all."
+MAX_SESSIONS = "Never more open sessions than this, as a licence may ask; 0: as many as there are desktops."
 IDLE = "End a session when its viewer used neither keyboard nor mouse for so long; 0: never."
+
+DAY_S = 86400
 
 app = group("Pools: desktops of one kind, with spares kept ready.")
 
@@ -63,6 +68,10 @@ def create(
     grace: Annotated[int, typer.Option("--grace", metavar="SECONDS", min=0, help=GRACE)] = 0,
     longest: Annotated[int, typer.Option("--longest", metavar="SECONDS", min=0, help=LONGEST)] = 0,
     idle: Annotated[int, typer.Option("--idle-limit", metavar="SECONDS", min=0, help=IDLE)] = 0,
+    max_sessions: Annotated[int, typer.Option("--max-sessions", min=0, help=MAX_SESSIONS)] = 0,
+    keep_deleted: Annotated[
+        float, typer.Option("--keep-deleted", metavar="DAYS", min=0, max=365, help=KEEP_DELETED)
+    ] = 7,
     forbid: policy.Forbid = None,
     clipboard_max: policy.ClipboardMax = None,
     usb_filter: policy.UsbFilter = None,
@@ -95,6 +104,8 @@ def create(
         grace_s=grace,
         longest_s=longest,
         idle_s=idle,
+        max_sessions=max_sessions,
+        keep_deleted_s=round(keep_deleted * DAY_S),
         policy=policy.change(Policy(), forbid=forbid, clipboard_max_kib=clipboard_max, usb_filters=usb_filter),
     )
     with connect() as client:
@@ -113,6 +124,10 @@ def change(
     grace: Annotated[int | None, typer.Option("--grace", metavar="SECONDS", min=0, help=GRACE)] = None,
     longest: Annotated[int | None, typer.Option("--longest", metavar="SECONDS", min=0, help=LONGEST)] = None,
     idle: Annotated[int | None, typer.Option("--idle-limit", metavar="SECONDS", min=0, help=IDLE)] = None,
+    max_sessions: Annotated[int | None, typer.Option("--max-sessions", min=0, help=MAX_SESSIONS)] = None,
+    keep_deleted: Annotated[
+        float | None, typer.Option("--keep-deleted", metavar="DAYS", min=0, max=365, help=KEEP_DELETED)
+    ] = None,
     forbid: policy.Forbid = None,
     allow: policy.Allow = None,
     clipboard_max: policy.ClipboardMax = None,
@@ -143,6 +158,8 @@ def change(
             grace_s=grace,
             longest_s=longest,
             idle_s=idle,
+            max_sessions=max_sessions,
+            keep_deleted_s=None if keep_deleted is None else round(keep_deleted * DAY_S),
             policy=passes,
         )
         if not asked.model_fields_set:
@@ -204,16 +221,26 @@ def assign(pool: PoolName, user: UserName, as_json: Json = False) -> None:
 
 
 @app.command()
-def delete(pool: PoolName, wait: Wait = True, timeout: Timeout = 300, as_json: Json = False) -> None:
-    """Delete a pool and all its desktops, with what is on their disks.
+def delete(
+    pool: PoolName,
+    for_good: Annotated[bool, typer.Option("--for-good", help="Keep none of its desktops.")] = False,
+    wait: Wait = True,
+    timeout: Timeout = 300,
+    as_json: Json = False,
+) -> None:
+    """Delete a pool and all its desktops.
+
+    Where a pool keeps its desktops between sessions, those that are somebody's are kept for its time (--keep-deleted)
+    and can be restored; the pool is then restored with them. All others go, with what is on their disks.
 
     \b
     Examples:
       frazil pool delete lab
       frazil pool delete lab --no-wait
+      frazil pool delete dev --for-good
     """
     with connect() as client:
-        operation = client.delete_pool(pool)
+        operation = client.delete_pool(pool, for_good=for_good)
         if wait:
             with output.progress(f"Deleting {pool}", quiet=as_json) as bar:
                 operation = client.wait_for_operation(
@@ -223,8 +250,16 @@ def delete(pool: PoolName, wait: Wait = True, timeout: Timeout = 300, as_json: J
                     timeout_s=timeout,
                     tell=lambda now: bar.tell(step=now.step, fraction=now.fraction, left_s=now.eta_s),
                 )
+        kept = [] if as_json or for_good or operation.state != "done" else _kept_of(client, operation.target_id)
     done = "is deleted" if operation.state == "done" else "is being deleted"
-    output.answer(operation, as_json=as_json, people=lambda: output.say(f"Pool {pool} {done}."))
+    said = f"Pool {pool} {done}."
+    if kept:
+        said += f" Of its desktops, {len(kept)} can be restored: frazil desktop list --deleted"
+    output.answer(operation, as_json=as_json, people=lambda: output.say(said))
+
+
+def _kept_of(client: Client, pool_id: str) -> list[Desktop]:
+    return [desktop for desktop in client.desktops(deleted=True) if desktop.pool_id == pool_id]
 
 
 def grant(pool: PoolName, user: MaybeUser = None, group_name: OfGroup = None, as_json: Json = False) -> None:
@@ -294,6 +329,16 @@ def _ends(pool: Pool) -> str:
     return "; ".join(words.format(output.duration(seconds)) for seconds, words in rules if seconds)
 
 
+def _kept_deleted(pool: Pool) -> str:
+    if pool.at_sign_out != "keep":
+        return ""
+    return f"kept for {pool.keep_deleted_s / DAY_S:.4g} days" if pool.keep_deleted_s else "gone at once"
+
+
+def _gib(pool: Pool) -> str:
+    return f"{pool.max_desktops * pool.profile.memory_mib / 1024:.4g} GiB"
+
+
 def _comes_up(pool: Pool) -> str:
     if pool.kind == "persistent":
         return "booted: each has a disk of its own"
@@ -312,9 +357,16 @@ def _show(pool: Pool) -> None:
             ("Image", pool.image_name),
             ("Profile", f"{pool.profile.vcpus} vCPU, {pool.profile.memory_mib} MiB, {pool.profile.disk_gib} GiB disk"),
             ("Desktops", f"{pool.counts.total} of at most {pool.max_desktops}; {pool.spares} kept ready"),
+            ("Together", f"at most {pool.max_desktops * pool.profile.vcpus} vCPU, {_gib(pool)} of memory"),
+            ("Sessions", f"at most {pool.max_sessions} open" if pool.max_sessions else ""),
             ("Now", f"{pool.counts.ready} ready, {pool.counts.assigned} in use, {pool.counts.starting} starting"),
+            (
+                "Deleted",
+                f"{pool.counts.kept} can be restored: frazil desktop list --deleted" if pool.counts.kept else "",
+            ),
             ("Failed", str(pool.counts.failed) if pool.counts.failed else ""),
             ("Kind", _kind(pool)),
+            ("Deleted are", _kept_deleted(pool)),
             ("Desktops are", _comes_up(pool)),
             ("Sessions end", _ends(pool)),
             ("Memory", "" if pool.share_memory else "never shared with other desktops"),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from frazil.cli import output, password, policy, roster
+from frazil.cli import output, password, policy, quota, roster
 from frazil.cli.connection import connect
 from frazil.cli.options import Json, PasswordStdin, group
 from frazil.cli.validated import valid
@@ -35,6 +35,10 @@ def add(
     forbid: policy.Forbid = None,
     clipboard_max: policy.ClipboardMax = None,
     usb_filter: policy.UsbFilter = None,
+    max_desktops: quota.MaxDesktops = None,
+    max_vcpus: quota.MaxVcpus = None,
+    max_memory: quota.MaxMemory = None,
+    max_sessions: quota.MaxSessions = None,
     as_json: Json = False,
 ) -> None:
     """Add a user. The password is asked for.
@@ -43,6 +47,7 @@ def add(
     Examples:
       frazil user add anna --display-name "Anna Kis"
       frazil user add bela --role helpdesk
+      frazil user add dora --max-desktops 2 --max-memory 4096
       frazil user add cili --administrator --password-stdin < password.txt
     """
     secret = password.read(from_stdin=password_stdin, twice=True)
@@ -50,7 +55,10 @@ def add(
         raise InvalidInput("Two roles were said.", remedy="Give either --role or --administrator.")
     has = "administrator" if administrator else role
     passes = policy.change(Policy(), forbid=forbid, clipboard_max_kib=clipboard_max, usb_filters=usb_filter)
-    request = valid(UserRequest, name=name, password=secret, display_name=display_name, role=has, policy=passes)
+    limits = quota.change(desktops=max_desktops, vcpus=max_vcpus, memory_mib=max_memory, sessions=max_sessions)
+    request = valid(
+        UserRequest, name=name, password=secret, display_name=display_name, role=has, policy=passes, quota=limits
+    )
     with connect() as client:
         user = client.add_user(request)
     output.answer(user, as_json=as_json, people=lambda: output.say(f"{user.name} may sign in."))
@@ -172,27 +180,34 @@ def change(
     allow: policy.Allow = None,
     clipboard_max: policy.ClipboardMax = None,
     usb_filter: policy.UsbFilter = None,
+    max_desktops: quota.MaxDesktops = None,
+    max_vcpus: quota.MaxVcpus = None,
+    max_memory: quota.MaxMemory = None,
+    max_sessions: quota.MaxSessions = None,
     as_json: Json = False,
 ) -> None:
-    """Change a user's role, or what may pass for them in whichever pool; sessions that are open follow at once.
+    """Change a user's role, how much they may use, or what may pass for them in whichever pool.
 
-    A pool's own rules hold besides: what either forbids does not pass. Nobody gives a role that may do more than their
-    own, and the last administrator stays one.
+    Sessions that are open follow at once in what may pass. A pool's own rules hold besides: what either forbids does
+    not pass. A lower quota ends nothing; it refuses what they ask for next. Nobody gives a role that may do more than
+    their own, and the last administrator stays one.
 
     \b
     Examples:
       frazil user change anna --role helpdesk
       frazil user change anna --forbid files --forbid folders
       frazil user change anna --allow files
+      frazil user change anna --max-desktops 2 --max-vcpus 4
     """
     with connect() as client:
         found = client.user(user)
         passes = policy.change(
             found.policy.value(), forbid=forbid, allow=allow, clipboard_max_kib=clipboard_max, usb_filters=usb_filter
         )
-        if passes is None and role is None:
+        limits = quota.change(desktops=max_desktops, vcpus=max_vcpus, memory_mib=max_memory, sessions=max_sessions)
+        if passes is None and role is None and limits is None:
             raise InvalidInput("Nothing to change was said.", remedy="See frazil user change --help.")
-        changed = client.change_user(found, valid(UserChange, policy=passes, role=role))
+        changed = client.change_user(found, valid(UserChange, policy=passes, role=role, quota=limits))
     output.answer(changed, as_json=as_json, people=lambda: _show(changed))
 
 
@@ -204,6 +219,7 @@ def _show(user: User, *more: tuple[str, str]) -> None:
             ("Role", user.role),
             ("Id", user.id),
             *more,
+            *quota.pairs(user.quota, user.used),
             *policy.pairs(user.policy),
             ("Made", output.when(user.created_at)),
         ]

@@ -13,7 +13,7 @@ from frazil.controller.api.params import Cursor, Limit
 from frazil.controller.identity import Right
 from frazil.controller.services.desktops import OWNERS_MAY, RIGHT_TO, Action
 from frazil.model.desktop import Phase
-from frazil.wire.rest import SCREENSHOT_AGE_S, Desktop, Event, Explanation, Page
+from frazil.wire.rest import SCREENSHOT_AGE_S, Desktop, Event, Explanation, Page, RestoreRequest
 
 __all__ = ["ENDPOINTS"]
 
@@ -33,10 +33,12 @@ async def list_desktops(
     pool: str | None = None,
     phase: Phase | None = None,
     mine: bool = False,
+    deleted: bool = False,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Desktop]:
-    return await services.desktops.list_for(caller, pool=pool, phase=phase, mine=mine, limit=limit, cursor=cursor)
+    listed = services.desktops.list_for
+    return await listed(caller, pool=pool, phase=phase, mine=mine, deleted=deleted, limit=limit, cursor=cursor)
 
 
 async def show_desktop(desktop: str, caller: Caller, services: Svc) -> Desktop:
@@ -47,8 +49,12 @@ async def explain_desktop(desktop: str, caller: Caller, services: Svc) -> Explan
     return await services.desktops.explain(caller, desktop)
 
 
-async def delete_desktop(desktop: str, caller: Caller, services: Svc) -> Desktop:
-    return await services.desktops.act(caller, desktop, "delete")
+async def delete_desktop(desktop: str, caller: Caller, services: Svc, for_good: bool = False) -> Desktop:
+    return await services.desktops.act(caller, desktop, "erase" if for_good else "delete")
+
+
+async def restore_desktop(desktop: str, caller: Caller, services: Svc, body: RestoreRequest | None = None) -> Desktop:
+    return await services.desktops.restore(caller, desktop, body or RestoreRequest())
 
 
 def _act(action: Action) -> Callable[..., Coroutine[Any, Any, Desktop]]:
@@ -116,7 +122,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=delete_desktop,
         status=202,
         response=Desktop,
-        summary="Delete a desktop with its disk",
+        summary="Delete a desktop: it is kept for its pool's time where it holds what somebody saved, else it goes",
+    ),
+    Endpoint(
+        method="POST",
+        path="/desktops/{desktop}/restore",
+        permission=RIGHT_TO["delete"],
+        handler=restore_desktop,
+        status=202,
+        response=Desktop,
+        summary="Take a desktop out of the recycle bin",
     ),
     Endpoint(
         method="GET",

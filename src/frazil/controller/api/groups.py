@@ -89,7 +89,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         permission=Right.CHANGE_PEOPLE,
         handler=change_group,
         response=Group,
-        summary="Change what people read of a group",
+        summary="Change what people read of a group, or how much it may use together",
     ),
     Endpoint(
         method="DELETE",

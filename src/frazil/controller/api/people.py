@@ -193,7 +193,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         permission=Right.CHANGE_PEOPLE,
         handler=change_user,
         response=User,
-        summary="Change a user's role, or what may pass for them",
+        summary="Change a user's role, how much they may use, or what may pass for them",
     ),
     Endpoint(
         method="PUT",

@@ -39,8 +39,8 @@ async def change_pool(
     return changed
 
 
-async def delete_pool(pool: str, caller: Caller, services: Svc) -> Operation:
-    return await services.pools.delete(caller, pool)
+async def delete_pool(pool: str, caller: Caller, services: Svc, for_good: bool = False) -> Operation:
+    return await services.pools.delete(caller, pool, for_good=for_good)
 
 
 async def assign(pool: str, caller: Caller, body: AssignmentRequest, services: Svc) -> Desktop:
@@ -119,7 +119,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=delete_pool,
         status=202,
         response=Operation,
-        summary="Delete a pool and its desktops",
+        summary="Delete a pool and its desktops, of which those are kept for its time that hold what somebody saved",
     ),
     Endpoint(
         method="POST",

@@ -16,7 +16,7 @@ class Right(Enum):
 
     SEE_PEOPLE = "see users and groups"
     SET_PASSWORDS = "give others a new password"
-    CHANGE_PEOPLE = "add, change and delete users and groups, and give roles"
+    CHANGE_PEOPLE = "add, change and delete users and groups, and give roles and quotas"
     SEE_POOLS = "see all pools and who may use them"
     CHANGE_POOLS = "make, change and delete pools, and say who may use them"
     USE_EVERY_POOL = "use a desktop of every pool"

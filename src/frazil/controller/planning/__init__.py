@@ -3,6 +3,7 @@
 from frazil.controller.planning.actions import (
     Action,
     Announce,
+    EndKept,
     EndOperation,
     EndSession,
     Fail,
@@ -33,6 +34,7 @@ __all__ = [
     "Action",
     "Announce",
     "DesktopFacts",
+    "EndKept",
     "EndOperation",
     "EndSession",
     "Facts",

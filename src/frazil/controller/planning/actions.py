@@ -68,6 +68,13 @@ class WantAbsent:
 
 
 @dataclass(frozen=True, slots=True)
+class EndKept:
+    """A desktop in the recycle bin goes: its time is over."""
+
+    desktop_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class WarnSession:
     """Tell a person that their session will have reached its longest time."""
 
@@ -133,6 +140,7 @@ Action = (
     | StartAgain
     | ShutDown
     | WantAbsent
+    | EndKept
     | WarnSession
     | EndSession
     | Announce

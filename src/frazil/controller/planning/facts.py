@@ -63,6 +63,7 @@ class DesktopFacts:
 
     started_at: when its host last started it. restart: it is to run again once it is stopped.
     idle_since: since when nobody looks at it; None while someone does. in_use: somebody's session on it is open.
+    kept_until: it was deleted, and goes then.
     """
 
     id: str
@@ -81,6 +82,7 @@ class DesktopFacts:
     started_at: datetime | None = None
     restart: bool = False
     idle_since: datetime | None = None
+    kept_until: datetime | None = None
     fork_kind: str | None = None
     in_use: bool = False
 

@@ -25,12 +25,17 @@ def plan_images(facts: Facts) -> list[Action]:
 def plan_operations(facts: Facts) -> list[Action]:
     """End what is over. An operation's state is only ever derived from the thing that it is about."""
     images = {image.id: image for image in facts.images}
-    pools = {pool.id for pool in facts.pools}
+    pools = {pool.id: pool for pool in facts.pools}
+    there = {desktop.pool_id for desktop in facts.desktops if desktop.kept_until is None}
     actions: list[Action] = []
     for operation in facts.operations:
         image = images.get(operation.target_id)
         if operation.kind == "pool.delete":
-            if operation.target_id not in pools:
+            pool = pools.get(operation.target_id)
+            if pool is not None and not pool.deleting:
+                restored = Failure("restored", "The pool was restored with one of its desktops.")
+                actions.append(EndOperation(operation.id, restored))
+            elif operation.target_id not in there:  # what is left of it is in the recycle bin
                 actions.append(EndOperation(operation.id, None))
         elif operation.kind == "image.delete":
             if image is None:

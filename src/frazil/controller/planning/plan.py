@@ -9,6 +9,7 @@ from frazil.controller.planning import images, lifecycle, maintenance, session_r
 from frazil.controller.planning.actions import (
     Action,
     Announce,
+    EndKept,
     EndSession,
     Fail,
     MakeSpare,
@@ -96,6 +97,8 @@ class _Planner:
             self._actions.append(Announce(desktop.id, desktop.announced, phase, seconds, again))
         if maintenance.is_shut_down(desktop, phase, self._facts.hosts):
             self._actions.append(ShutDown(desktop.id))
+        if desktop.kept_until is not None:
+            self._kept(desktop.id, desktop.kept_until)
             return
         if lifecycle.lost_while_paused(desktop.wanted, desktop.fresh_seen, phase) or lifecycle.stopped_to_restart(
             desktop.wanted, phase, restart=desktop.restart
@@ -137,6 +140,13 @@ class _Planner:
             self._refusals[desktop.id] = choice.refusals
         return choice.chosen
 
+    def _kept(self, desktop_id: str, until: datetime) -> None:
+        """It is deleted: whatever becomes of it, it waits for its time to be over or to be restored."""
+        if until <= self._facts.now:
+            self._actions.append(EndKept(desktop_id))
+        else:
+            self._dues.append(until)
+
     def _session(self, session: SessionFacts) -> None:
         now = self._facts.now
         end = session_rules.end_of(session.rules, session.use, now=now)
@@ -169,5 +179,5 @@ class _Planner:
         if not desktops:
             self._actions.append(RemovePool(pool_id))
         for desktop in desktops:
-            if desktop.wanted.power is not Power.ABSENT:
+            if desktop.wanted.power is not Power.ABSENT and desktop.kept_until is None:
                 self._actions.append(WantAbsent(desktop.id, "Its pool is being deleted."))

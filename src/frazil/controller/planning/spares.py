@@ -67,7 +67,7 @@ def need(
     that are nobody's, on hosts in maintenance."""
     if pool.deleting:
         return Need(0)
-    free = [(desktop, phase) for desktop, phase in desktops if not desktop.assigned]
+    free = [(desktop, phase) for desktop, phase in desktops if not desktop.assigned and desktop.kept_until is None]
     kept = [(desktop, phase) for desktop, phase in free if desktop.wanted.power is not Power.ABSENT]
     wanted = [(desktop, phase) for desktop, phase in kept if desktop.id not in leaving]
     good = [desktop for desktop, phase in wanted if phase in _GOOD and desktop.wanted.power in _KEPT]

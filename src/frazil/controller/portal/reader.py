@@ -67,10 +67,10 @@ class Reader:
         return self.size(value * _MIB)
 
     def duration(self, seconds: float) -> str:
-        """A length of time in words, as exact as one cares: 42 seconds, 3 minutes, 2 hours."""
+        """A length of time in words, as exact as one cares: 42 seconds, 3 minutes, 2 hours, 7 days."""
         if 0 < seconds < 1:
             return format_unit(1, "duration-second", length="long", locale=self.language.locale)
-        for unit, length_s in (("duration-hour", 3600), ("duration-minute", 60)):
+        for unit, length_s in (("duration-day", 86400), ("duration-hour", 3600), ("duration-minute", 60)):
             if seconds >= 2 * length_s:
                 return format_unit(round(seconds / length_s), unit, length="long", locale=self.language.locale)
         return format_unit(round(seconds), "duration-second", length="long", locale=self.language.locale)

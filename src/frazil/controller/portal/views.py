@@ -286,10 +286,29 @@ class DesktopsView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedView:
+    """Those that can be restored, whose time is over first first."""
+
+    desktops: Sequence[Desktop]
+
+    def left_s(self, desktop: Desktop, reader: Reader) -> float:
+        return left_s(desktop, reader)
+
+
+def left_s(desktop: Desktop, reader: Reader) -> float:
+    """How long a deleted desktop can be restored still."""
+    return max(0.0, (desktop.kept_until - reader.now).total_seconds()) if desktop.kept_until is not None else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DesktopView:
     desktop: Desktop
     events: Sequence[Event]
     explanation: Explanation
+    form: Form = field(default_factory=Form)
+
+    def left_s(self, reader: Reader) -> float:
+        return left_s(self.desktop, reader)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -191,6 +191,7 @@ _REFUSALS: dict[str, str] = {
     "not-found": N_("There is no such thing, or you may not see it."),
     "conflict": N_("Not possible right now."),
     "name-taken": N_("This name is taken already."),
+    "over-quota": N_("This is more than may be used."),
     "refused": N_("You may not do this."),
     "throttled": N_("Too many tries."),
     "out-of-space": N_("There is too little disk space or memory left."),

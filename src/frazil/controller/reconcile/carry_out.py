@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from frazil.controller.planning import (
     Action,
     Announce,
+    EndKept,
     EndOperation,
     EndSession,
     Fail,
@@ -27,9 +28,9 @@ from frazil.controller.planning.lifecycle import lost_while_paused, stopped_to_r
 from frazil.controller.planning.placement import Chosen
 from frazil.controller.planning.session_rules import end_of
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import giving, journal, release, session_limits, views, words
+from frazil.controller.services import giving, journal, recycling, release, session_limits, views, words
 from frazil.controller.services.context import Context
-from frazil.controller.services.making import make_desktop
+from frazil.controller.services.making import has_room, make_desktop
 from frazil.controller.store import desktops, hosts, images, operations, placements, pools, sessions
 from frazil.model.desktop import Phase, Power
 
@@ -55,6 +56,8 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
             _shut_down(ctx, tx, desktop_id)
         case WantAbsent():
             _want_absent(ctx, tx, action)
+        case EndKept(desktop_id):
+            _end_kept(ctx, tx, desktop_id)
         case WarnSession(session_id):
             _warn_session(ctx, tx, session_id)
         case EndSession(session_id):
@@ -76,7 +79,7 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
 def _make_spare(ctx: Context, tx: sa.Connection, action: MakeSpare) -> None:
     """Made and placed at once: a spare that was taken is replaced without a second look."""
     pool = pools.find(tx, action.pool_id)
-    if pool is not None and not pool.deleting and desktops.count(tx, pool_id=pool.id) < pool.max_desktops:
+    if pool is not None and has_room(tx, pool.id):
         _place(ctx, tx, make_desktop(ctx, tx, pool, assigned_user_id=None), action.host_id, action.chosen)
 
 
@@ -130,12 +133,21 @@ def _shut_down(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:
 def _want_absent(ctx: Context, tx: sa.Connection, action: WantAbsent) -> None:
     desktop_id, reason = action.desktop_id, action.reason
     row = desktops.find(tx, desktop_id)
-    if row is None or (action.spare and row.assigned_user_id is not None):
+    pool = pools.find(tx, row.pool_id) if row is not None else None
+    if row is None or pool is None or (action.spare and row.assigned_user_id is not None):
         return  # it was given to someone since the plan was made
+    if row.power is Power.ABSENT or row.kept_until is not None or not (action.spare or pool.deleting):
+        return
     for session in sessions.open_ones(tx, desktop_id=desktop_id):
         release.end_session(ctx, tx, session, reason=reason, by=None)
-    if desktops.want_absent(tx, desktop_id, now=ctx.clock.now()):
-        journal.note(ctx, tx, "desktop.unwanted", f"It is being deleted. {reason}", desktop_id=desktop_id)
+    until = recycling.delete(ctx, tx, row, pool)
+    journal.note(ctx, tx, "desktop.unwanted", f"It {recycling.told(until)}. {reason}", desktop_id=desktop_id)
+
+
+def _end_kept(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:
+    if desktops.end_kept(tx, desktop_id, now=ctx.clock.now()):  # else it was restored since the plan was made
+        text = "It is being deleted. Its time in the recycle bin is over."
+        journal.note(ctx, tx, "desktop.unwanted", text, desktop_id=desktop_id)
 
 
 def _warn_session(ctx: Context, tx: sa.Connection, session_id: str) -> None:

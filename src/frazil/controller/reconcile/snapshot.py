@@ -114,6 +114,7 @@ def _marks(
             session = open_sessions.get(row.id)
             wish = (
                 row.id, row.epoch.generation, row.epoch.counter, row.attempt, row.power.value, row.graceful,
+                row.kept_until is not None,
                 versions.get(row.pool_id), session.id if session is not None else None,
             )  # fmt: skip
             marks[row.host_id] = hash((marks.get(row.host_id), wish))
@@ -187,6 +188,7 @@ def _desktop(row: DesktopRow, session: SessionRow | None, *, forks: bool, now: d
         started_at=started_at,
         restart=row.restart,
         idle_since=_idle_since(row, session, started_at),
+        kept_until=row.kept_until,
         fork_kind=headrooms.fork_kind(row.image_id, row.profile) if forks else None,
         in_use=session is not None,
     )

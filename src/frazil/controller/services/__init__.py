@@ -27,7 +27,7 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     pools.create(identity, PoolRequest) -> Pool
     pools.change(identity, ref, PoolChange, *, if_match: int) -> Pool   (if_match: Pool.version)
     pools.assign(identity, ref, AssignmentRequest) -> Desktop   (a persistent pool's)
-    pools.delete(identity, ref) -> Operation
+    pools.delete(identity, ref, *, for_good=False) -> Operation
     entitlements.list_for(identity, *, pool=None, user=None, group=None, limit, cursor) -> Page[Entitlement]
     entitlements.grant(identity, pool, user) -> None; entitlements.revoke(identity, pool, user) -> None
     entitlements.grant_group(identity, pool, group) -> None; entitlements.revoke_group(identity, pool, group) -> None
@@ -36,9 +36,10 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     images.list_for(identity, ...) -> Page[Image]; images.show(identity, ref) -> Image
     images.create(identity, ImageRequest) -> Operation
     images.retry(identity, ref) -> Operation; images.delete(identity, ref) -> Operation
-    desktops.list_for(identity, *, pool=None, phase=None, mine=False, limit, cursor) -> Page[Desktop]
+    desktops.list_for(identity, *, pool=None, phase=None, mine=False, deleted=False, limit, cursor) -> Page[Desktop]
     desktops.show(identity, ref) -> Desktop
-    desktops.act(identity, ref, action) -> Desktop      (action: start stop shutdown pause retry delete)
+    desktops.act(identity, ref, action) -> Desktop      (action: start restart stop shutdown pause retry delete erase)
+    desktops.restore(identity, ref, RestoreRequest) -> Desktop   (from the recycle bin)
     desktops.screenshot(identity, ref) -> bytes         (PNG)
     desktops.events(identity, ref, *, limit, cursor) -> Page[Event]
     sessions.open(identity, SessionRequest) -> NewSession

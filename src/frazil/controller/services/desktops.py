@@ -7,7 +7,18 @@ from typing import Literal
 import sqlalchemy as sa
 
 from frazil.controller.identity import Identity, Right
-from frazil.controller.services import explaining, finding, journal, maintaining, paging, release, views
+from frazil.controller.presence import PresenceView
+from frazil.controller.services import (
+    explaining,
+    finding,
+    journal,
+    maintaining,
+    paging,
+    quotas,
+    recycling,
+    release,
+    views,
+)
 from frazil.controller.services.context import Context
 from frazil.controller.services.events import before
 from frazil.controller.services.screenshots import Screenshots
@@ -15,9 +26,9 @@ from frazil.controller.store import desktops, events, sessions
 from frazil.controller.store.rows import DesktopRow, EventRow
 from frazil.model.desktop import Phase, Power, State
 from frazil.model.errors import Conflict, NotFound
-from frazil.wire.rest import Desktop, Event, Explanation, Page
+from frazil.wire.rest import Desktop, Event, Explanation, Page, RestoreRequest
 
-Action = Literal["start", "restart", "stop", "shutdown", "pause", "retry", "delete"]
+Action = Literal["start", "restart", "stop", "shutdown", "pause", "retry", "delete", "erase"]
 OWNERS_MAY: frozenset[Action] = frozenset({"start", "retry"})
 """What a person may do with the desktop they were given; they give it back by ending the session."""
 
@@ -29,6 +40,7 @@ RIGHT_TO: dict[Action, Right] = {
     "pause": Right.RUN_DESKTOPS,
     "retry": Right.RUN_DESKTOPS,
     "delete": Right.DELETE_DESKTOPS,
+    "erase": Right.DELETE_DESKTOPS,
 }
 """What others need for it."""
 
@@ -42,7 +54,7 @@ _DONE: dict[Action, str] = {
     "shutdown": "is asked to shut down",
     "pause": "is wanted paused",
     "retry": "is tried again",
-    "delete": "is being deleted",
+    "erase": "is being deleted for good",
 }
 
 
@@ -68,12 +80,16 @@ class Desktops:
         pool: str | None = None,
         phase: Phase | None = None,
         mine: bool = False,
+        deleted: bool = False,
         limit: int = paging.LIMIT,
         cursor: str | None = None,
     ) -> Page[Desktop]:
-        """All for who may see them, else, or with `mine`, the caller's own."""
+        """All for who may see them, else, or with `mine`, the caller's own. Those in the recycle bin with `deleted`,
+        which is for who may see all."""
         after = paging.decode(cursor)
         paging.check(limit)
+        if deleted:
+            identity.require(Right.SEE_DESKTOPS)
         own = mine or not identity.may(Right.SEE_DESKTOPS)
         user_id = identity.require_account() if own else None
         presence = self._ctx.presence.view()
@@ -82,7 +98,7 @@ class Desktops:
             pool_id = finding.pool(tx, pool).id if pool is not None and identity.may(Right.SEE_POOLS) else pool
             # A phase is derived, not stored: with that filter all rows are looked at.
             most = limit + 1 if phase is None else None
-            rows = desktops.listed(tx, pool_id=pool_id, user_id=user_id, after=after, limit=most)
+            rows = desktops.listed(tx, pool_id=pool_id, user_id=user_id, deleted=deleted, after=after, limit=most)
             if phase is not None:
                 rows = [row for row in rows if views.phase_of(row, presence) is phase][: limit + 1]
             names = views.Names.of(tx, rows)
@@ -118,17 +134,40 @@ class Desktops:
             row = visible(tx, identity, ref)
             if identity.user_id is None or row.assigned_user_id != identity.user_id or action not in OWNERS_MAY:
                 identity.require(RIGHT_TO[action])
-            self._want(tx, identity, row, action)
-            journal.note(
-                self._ctx,
-                tx,
-                f"desktop.{action}",
-                f"The desktop {row.name} {_DONE[action]}.",
-                by=identity,
-                desktop_id=row.id,
-            )
-            changed = finding.desktop(tx, row.id)
-            return views.desktop(changed, ctx=self._ctx, presence=presence, names=views.Names.of(tx, [changed]))
+            if action in ("delete", "erase"):
+                done = self._delete(tx, identity, row, for_good=action == "erase")
+            else:
+                self._want(tx, identity, row, action)
+                done = _DONE[action]
+            text = f"The desktop {row.name} {done}."
+            journal.note(self._ctx, tx, f"desktop.{action}", text, by=identity, desktop_id=row.id)
+            return self._shown(tx, row.id, presence)
+
+        shown = await self._ctx.store.write(work)
+        self._ctx.wake()
+        return shown
+
+    def _shown(self, tx: sa.Connection, desktop_id: str, presence: PresenceView) -> Desktop:
+        row = finding.desktop(tx, desktop_id)
+        return views.desktop(row, ctx=self._ctx, presence=presence, names=views.Names.of(tx, [row]))
+
+    def _delete(self, tx: sa.Connection, identity: Identity, row: DesktopRow, *, for_good: bool) -> str:
+        """What was done, in words."""
+        for session in sessions.open_ones(tx, desktop_id=row.id):
+            release.end_session(self._ctx, tx, session, reason="The desktop was deleted.", by=identity)
+        if for_good:
+            desktops.want_absent(tx, row.id, now=self._ctx.clock.now())
+            return _DONE["erase"]
+        return recycling.told(recycling.delete(self._ctx, tx, row, finding.pool(tx, row.pool_id)))
+
+    async def restore(self, identity: Identity, ref: str, request: RestoreRequest) -> Desktop:
+        """Take a desktop out of the recycle bin, shut down, with its pool where that was deleted too."""
+        identity.require(Right.DELETE_DESKTOPS)
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> Desktop:
+            recycling.restore(self._ctx, tx, finding.desktop(tx, ref), to=request.user, by=identity)
+            return self._shown(tx, finding.desktop(tx, ref).id, presence)
 
         shown = await self._ctx.store.write(work)
         self._ctx.wake()
@@ -136,11 +175,10 @@ class Desktops:
 
     def _want(self, tx: sa.Connection, identity: Identity, row: DesktopRow, action: Action) -> None:
         now = self._ctx.clock.now()
-        if action == "delete":
-            for session in sessions.open_ones(tx, desktop_id=row.id):
-                release.end_session(self._ctx, tx, session, reason="The desktop was deleted.", by=identity)
-            desktops.want_absent(tx, row.id, now=now)
-            return
+        if row.kept_until is not None:
+            raise Conflict(
+                f"The desktop {row.name} was deleted, so it can't be told to {action}.", remedy="Restore it first."
+            )
         if row.power is Power.ABSENT:
             raise Conflict(f"The desktop {row.name} is being deleted, so it can't be told to {action}.")
         if action in ("start", "restart", "retry"):
@@ -148,6 +186,7 @@ class Desktops:
         if action == "retry":
             if row.failure is None:
                 raise Conflict(f"The desktop {row.name} has not failed, so there is nothing to try again.")
+            quotas.check_run(tx, row, by=identity.user_id)
             desktops.retry(tx, row.id, now=now)
             return
         if row.failure is not None:
@@ -164,6 +203,8 @@ class Desktops:
             raise Conflict(f"Only a running desktop can be paused; {row.name} is not seen running.")
         power, graceful = _WANTED[action]
         restart = action == "restart"
+        if power is Power.RUNNING or restart:
+            quotas.check_run(tx, row, by=identity.user_id)
         if (row.power, row.graceful, row.restart) != (power, graceful, restart):
             desktops.want(tx, row.id, power=power, graceful=graceful, restart=restart, now=now)
 
@@ -204,6 +245,7 @@ def visible(tx: sa.Connection, identity: Identity, ref: str) -> DesktopRow:
     if identity.may(Right.SEE_DESKTOPS):
         return finding.desktop(tx, ref)
     row = desktops.find(tx, ref)
-    if row is None or identity.user_id is None or row.assigned_user_id != identity.user_id:
+    theirs = row is not None and identity.user_id is not None and row.assigned_user_id == identity.user_id
+    if row is None or not theirs or row.kept_until is not None:
         raise NotFound(f"You have no desktop called {ref[:100]!r}.", remedy="See the list of your desktops.")
     return row

@@ -8,9 +8,8 @@ import sqlalchemy as sa
 
 from frazil.controller.planning.spares import GIVE_UP_AFTER, failed_in_a_row
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import finding, journal, maintaining, views
+from frazil.controller.services import finding, journal, maintaining, making, views
 from frazil.controller.services.context import Context
-from frazil.controller.services.making import make_desktop
 from frazil.controller.store import desktops, hosts, pools, sessions
 from frazil.controller.store.rows import DesktopRow, PoolRow
 from frazil.model.desktop import Phase, Power, State
@@ -42,9 +41,7 @@ def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence:
         for row, phase in coming:
             if phase is wanted and desktops.assign(tx, row.id, user_id=user_id):
                 return row.id
-    if desktops.count(tx, pool_id=pool.id) < pool.max_desktops:
-        return make_desktop(ctx, tx, pool, assigned_user_id=user_id)
-    return None
+    return making.make_desktop(ctx, tx, pool, assigned_user_id=user_id) if making.has_room(tx, pool.id) else None
 
 
 def _free(tx: sa.Connection, pool_id: str, state: State) -> Iterator[DesktopRow]:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from frazil.controller.identity import Identity, Right
-from frazil.controller.services import finding, journal, paging, release
+from frazil.controller.services import finding, journal, paging, release, words
 from frazil.controller.services.context import Context
-from frazil.controller.store import entitlements, groups
+from frazil.controller.store import entitlements, groups, quotas
 from frazil.controller.store.rows import GroupRow, MemberRow
 from frazil.model.errors import NameTaken, Stale
+from frazil.model.quota import Amounts
+from frazil.wire.quota import AmountsField
 from frazil.wire.rest import Group, GroupChange, GroupMember, GroupRequest, Page
 
 
-def _model(row: GroupRow) -> Group:
+def _models(tx: sa.Connection, rows: Sequence[GroupRow]) -> list[Group]:
+    used = quotas.used_by_groups(tx, [row.id for row in rows])
+    return [_model(row, used[row.id]) for row in rows]
+
+
+def _model(row: GroupRow, used: Amounts) -> Group:
     return Group(
         id=row.id,
         name=row.name,
         label=row.label,
         members=row.members,
+        quota=AmountsField.of(row.quota),
+        used=AmountsField.of(used),
         version=row.version,
         created_at=row.created_at,
     )
@@ -47,16 +58,16 @@ class Groups:
         after = paging.decode(cursor)
         paging.check(limit)
 
-        def work(tx: sa.Connection) -> list[GroupRow]:
+        def work(tx: sa.Connection) -> list[Group]:
             user_id = finding.user(tx, user).id if user is not None else None
-            return groups.listed(tx, user_id=user_id, after=after, limit=limit + 1)
+            return _models(tx, groups.listed(tx, user_id=user_id, after=after, limit=limit + 1))
 
-        rows = await self._ctx.store.read(work)
-        return paging.page(rows, limit=limit, key=lambda row: row.id, model=_model)
+        found = await self._ctx.store.read(work)
+        return paging.page(found, limit=limit, key=lambda group: group.id, model=lambda group: group)
 
     async def show(self, identity: Identity, ref: str) -> Group:
         identity.require(Right.SEE_PEOPLE)
-        return _model(await self._ctx.store.read(lambda tx: finding.group(tx, ref)))
+        return await self._ctx.store.read(lambda tx: _models(tx, [finding.group(tx, ref)])[0])
 
     async def members(
         self, identity: Identity, ref: str, *, limit: int = paging.LIMIT, cursor: str | None = None
@@ -72,37 +83,48 @@ class Groups:
     async def create(self, identity: Identity, request: GroupRequest) -> Group:
         identity.require(Right.CHANGE_PEOPLE)
 
-        def work(tx: sa.Connection) -> GroupRow:
+        def work(tx: sa.Connection) -> Group:
             if groups.find(tx, request.name) is not None:
                 raise _taken(request.name)
             group_id = self._ctx.ids.new_id()
             label = request.label or request.name
+            quota = request.quota.applied_to(Amounts()) if request.quota is not None else Amounts()
             try:
-                groups.insert(tx, id=group_id, name=request.name, label=label, now=self._ctx.clock.now())
+                groups.insert(tx, id=group_id, name=request.name, label=label, quota=quota, now=self._ctx.clock.now())
             except IntegrityError as exc:
                 raise _taken(request.name) from exc
             journal.note(self._ctx, tx, "group.created", f"The group {request.name} was added.", by=identity)
-            return finding.group(tx, group_id)
+            if quota.limits:
+                _note_quota(self._ctx, tx, request.name, quota, by=identity)
+            return _models(tx, [finding.group(tx, group_id)])[0]
 
-        return _model(await self._ctx.store.write(work))
+        return await self._ctx.store.write(work)
 
     async def change(self, identity: Identity, ref: str, change: GroupChange, *, if_match: int) -> Group:
-        """`if_match` is the `version` that the caller looked at; raises Stale when it is no longer the newest."""
+        """`if_match` is the `version` that the caller looked at; raises Stale when it is no longer the newest.
+
+        A lower quota ends nothing.
+        """
         identity.require(Right.CHANGE_PEOPLE)
 
-        def work(tx: sa.Connection) -> GroupRow:
+        def work(tx: sa.Connection) -> Group:
             before = finding.group(tx, ref)
             label = before.label if change.label is None else change.label
-            if not groups.change(tx, before.id, label=label, if_version=if_match):
+            quota = before.quota if change.quota is None else change.quota.applied_to(before.quota)
+            if not groups.change(tx, before.id, label=label, quota=quota, if_version=if_match):
                 raise Stale(
                     f"The group {before.name} was changed in the meantime: it is at version {before.version}, "
                     f"you looked at {if_match}.",
                     remedy="Look at it again and repeat your change.",
                 )
-            journal.note(self._ctx, tx, "group.changed", f"The group {before.name} is now called {label}.", by=identity)
-            return finding.group(tx, before.id)
+            if change.label is not None:
+                text = f"The group {before.name} is now called {label}."
+                journal.note(self._ctx, tx, "group.changed", text, by=identity)
+            if quota != before.quota:
+                _note_quota(self._ctx, tx, before.name, quota, by=identity)
+            return _models(tx, [finding.group(tx, before.id)])[0]
 
-        return _model(await self._ctx.store.write(work))
+        return await self._ctx.store.write(work)
 
     async def delete(self, identity: Identity, ref: str) -> None:
         """Its entitlements go with it, and open sessions end of all who may use their pool in no other way."""
@@ -143,6 +165,11 @@ class Groups:
 
         await self._ctx.store.write(work)
         self._ctx.wake()
+
+
+def _note_quota(ctx: Context, tx: sa.Connection, name: str, quota: Amounts, *, by: Identity) -> None:
+    text = f"The quota of the group {name} was changed. {words.limited(quota)}"
+    journal.note(ctx, tx, "group.quota-changed", text, by=by)
 
 
 def _taken(name: str) -> NameTaken:

@@ -112,7 +112,7 @@ class Logins:
             remote_address=by.remote_address,
         )
         journal.note(self._ctx, tx, "login", f"{user.name} signed in.", by=by)
-        login = Login(user=people_service.model(user), csrf_token=csrf_of(cookie), expires_at=expires_at)
+        login = Login(user=people_service.model(tx, user), csrf_token=csrf_of(cookie), expires_at=expires_at)
         return SignedIn(login, cookie)
 
     async def authenticate(self, cookie: str, *, remote_address: str | None) -> Identity | None:

@@ -24,8 +24,14 @@ def name_in(text: str) -> str | None:
     return text[len(before) : -len(after)] if fits else None
 
 
+def has_room(tx: sa.Connection, pool_id: str) -> bool:
+    """Whether the pool may have one desktop more; until the end of this transaction no other one makes any in it."""
+    pool = pools.hold(tx, pool_id)
+    return pool is not None and not pool.deleting and desktops.count(tx, pool_id=pool_id) < pool.max_desktops
+
+
 def make_desktop(ctx: Context, tx: sa.Connection, pool: PoolRow, *, assigned_user_id: str | None) -> str:
-    """Insert a desktop that is wanted running; its id. The caller has checked that there is room."""
+    """Insert a desktop that is wanted running; its id. The caller has asked `has_room`."""
     desktop_id = ctx.ids.new_id()
     name = f"{pool.name}-{pools.take_number(tx, pool.id)}"
     desktops.insert(

@@ -7,10 +7,11 @@ from sqlalchemy.exc import IntegrityError
 
 from frazil.controller.identity import Identity, Right
 from frazil.controller.identity.rights import rights_of
-from frazil.controller.services import finding, giving, journal, paging, release, views, words
+from frazil.controller.services import finding, giving, journal, paging, quotas, release, views, words
 from frazil.controller.services import operations as operations_service
 from frazil.controller.services.context import Context
 from frazil.controller.store import desktops, entitlements, operations, policies, pools, sessions
+from frazil.controller.store import quotas as quota_rows
 from frazil.controller.store.rows import PoolRow
 from frazil.model.errors import Conflict, InvalidInput, NameTaken, NotFound, Refused, Stale
 from frazil.model.policy import Policy
@@ -86,14 +87,17 @@ class Pools:
                 grace_s=request.grace_s,
                 longest_s=request.longest_s,
                 idle_s=request.idle_s,
+                max_sessions=request.max_sessions,
+                keep_deleted_s=request.keep_deleted_s,
                 policy=request.policy.applied_to(Policy()) if request.policy is not None else Policy(),
                 version=1,
                 deleting=False,
                 created_at=now,
                 changed_at=now,
             )
-            if pools.find(tx, request.name) is not None:
-                raise _taken(request.name)
+            there = pools.find(tx, request.name)
+            if there is not None:
+                raise _taken(request.name, deleting=there.deleting)
             try:
                 pools.insert(tx, pool)
             except IntegrityError as exc:
@@ -152,6 +156,7 @@ class Pools:
 
         def work(tx: sa.Connection) -> Desktop:
             row, who = finding.pool(tx, ref), finding.user(tx, request.user)
+            held = quota_rows.hold(tx, who.id)
             if row.kind != "persistent" or row.deleting:
                 state = "being deleted" if row.deleting else "floating: its desktops are whoever's session it is"
                 raise Conflict(f"Desktops are assigned in a persistent pool; {row.name} is {state}.")
@@ -164,6 +169,7 @@ class Pools:
             have = desktops.of_user(tx, pool_id=row.id, user_id=who.id)
             if have is not None:
                 raise Conflict(f"{who.name} has the desktop {have.name} of the pool {row.name} already.")
+            quotas.check(tx, held, who.id, quotas.a_desktop(row.profile, session=False), own=False)
             desktop_id = giving.give(self._ctx, tx, who.id, row, presence)
             if desktop_id is None:
                 raise Conflict(
@@ -179,16 +185,23 @@ class Pools:
         self._ctx.wake()
         return assigned
 
-    async def delete(self, identity: Identity, ref: str) -> Operation:
-        """Its sessions end, its desktops go, then the pool."""
+    async def delete(self, identity: Identity, ref: str, *, for_good: bool = False) -> Operation:
+        """Its sessions end, its desktops go, then the pool.
+
+        Desktops that hold what somebody saved are kept for its time, and with them the pool, unless `for_good`.
+        """
         identity.require(Right.CHANGE_POOLS)
 
         def work(tx: sa.Connection) -> Operation:
             row = finding.pool(tx, ref)
+            now = self._ctx.clock.now()
+            if for_good:
+                pools.keep_none(tx, row.id)
+                for desktop in desktops.listed(tx, pool_id=row.id, deleted=True):
+                    desktops.want_absent(tx, desktop.id, now=now)
             running = operations.running(tx, target_id=row.id)
             if row.deleting and running:
                 return operations_service.model(tx, running[0])
-            now = self._ctx.clock.now()
             pools.mark_deleting(tx, row.id, now=now)
             for session in sessions.open_ones(tx, pool_id=row.id):
                 release.end_session(self._ctx, tx, session, reason="The pool was deleted.", by=identity)
@@ -254,5 +267,10 @@ def _check_kind(kind: PoolKind, at_sign_out: AtSignOut) -> None:
         )
 
 
-def _taken(name: str) -> NameTaken:
+def _taken(name: str, *, deleting: bool = False) -> NameTaken:
+    if deleting:
+        return NameTaken(
+            f"There is a pool called {name} still, which was deleted.",
+            remedy="Choose another name, restore one of its desktops, or delete it for good.",
+        )
     return NameTaken(f"There is a pool called {name} already.", remedy="Choose another name.")

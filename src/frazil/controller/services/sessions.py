@@ -9,15 +9,16 @@ import sqlalchemy as sa
 from frazil import failpoint
 from frazil.controller.identity import Identity, Right
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import finding, giving, journal, links, paging, release, views
+from frazil.controller.services import finding, giving, journal, links, paging, quotas, release, views
 from frazil.controller.services import pools as pools_service
 from frazil.controller.services.context import Context
 from frazil.controller.services.routing import route_of
 from frazil.controller.services.tickets import TICKETED, Tickets
 from frazil.controller.store import desktops, hosts, meta, sessions
-from frazil.controller.store.rows import DesktopRow, PoolRow, SessionRow
+from frazil.controller.store import quotas as quota_rows
+from frazil.controller.store.rows import DesktopRow, PoolRow, QuotaRow, SessionRow
 from frazil.model.desktop import Power
-from frazil.model.errors import Conflict, InvalidInput, NotFound
+from frazil.model.errors import Conflict, InvalidInput, NotFound, OverQuota
 from frazil.wire.rest import NewSession, Page, Session, SessionRequest
 from frazil.wire.sessions import LinkState, Refusal, Route
 
@@ -28,25 +29,36 @@ class Sessions:
         self._tickets = tickets
 
     async def open(self, identity: Identity, request: SessionRequest) -> NewSession:
-        """The caller's open session in the pool, or a new one with a desktop: a ready one, else one on its way."""
+        """The caller's open session in the pool, or a new one with a desktop: a ready one, else one on its way.
+
+        Raises OverQuota, which is noted in the history.
+        """
         if (request.pool is None) == (request.desktop is None):
             raise InvalidInput("Say which pool or which desktop: exactly one of `pool` and `desktop`.", field="pool")
         user_id = identity.require_account()
         presence = self._ctx.presence.view()
 
         def work(tx: sa.Connection) -> NewSession:
+            held = quota_rows.hold(tx, user_id)
             if request.desktop is not None:
-                row = self._open_desktop(tx, identity, user_id, request.desktop, presence)
+                row = self._open_desktop(tx, identity, user_id, request.desktop, presence, held)
             else:
                 assert request.pool is not None
                 pool = pools_service.usable(tx, identity, request.pool)
-                row = self._open_pool(tx, identity, user_id, pool, presence)
+                row = self._open_pool(tx, identity, user_id, pool, presence, held)
             desktop = finding.desktop(tx, row.desktop_id)
             shown = self._shown(tx, row, desktop, presence)
             ticket = self._tickets.mint_for(tx, row, desktop) if shown.desktop.phase in TICKETED else None
             return NewSession(session=shown, view_url=f"/sessions/{row.id}", ticket=ticket)
 
-        opened = await self._ctx.store.write(work)
+        try:
+            opened = await self._ctx.store.write(work)
+        except OverQuota as exc:
+            text = f"{identity.name} was given no desktop. {exc.told}"
+            await self._ctx.store.write_if_possible(
+                lambda tx: journal.note(self._ctx, tx, "session.refused", text, by=identity, outcome="refused")
+            )
+            raise
         failpoint.reach("controller.assigned")
         self._ctx.wake()
         return opened
@@ -56,7 +68,13 @@ class Sessions:
         return views.session(tx, row, desktop, ctx=self._ctx, presence=presence, names=names)
 
     def _open_pool(
-        self, tx: sa.Connection, identity: Identity, user_id: str, pool: PoolRow, presence: PresenceView
+        self,
+        tx: sa.Connection,
+        identity: Identity,
+        user_id: str,
+        pool: PoolRow,
+        presence: PresenceView,
+        held: list[QuotaRow],
     ) -> SessionRow:
         if pool.deleting:
             raise Conflict(f"The pool {pool.name} is being deleted.", remedy="Choose another pool.")
@@ -64,12 +82,16 @@ class Sessions:
             return session
         own = desktops.of_user(tx, pool_id=pool.id, user_id=user_id) if pool.kind == "persistent" else None
         if own is not None:
+            quotas.check(tx, held, user_id, quotas.own_again(own, session=True), own=True)
+            quotas.check_pool(tx, pool)
             giving.wake_up(self._ctx, tx, own, presence)
             return self._insert(tx, identity, user_id, pool.id, own.id)
         if pool.kind == "persistent" and pool.assignment == "administrator":
             raise Conflict(
                 f"No desktop of the pool {pool.label} was assigned to you yet.", remedy="Ask an administrator for one."
             )
+        quotas.check(tx, held, user_id, quotas.a_desktop(pool.profile, session=True), own=True)
+        quotas.check_pool(tx, pool)
         desktop_id = giving.give(self._ctx, tx, user_id, pool, presence)
         if desktop_id is None:
             full = _full(pool, desktops.listed(tx, pool_id=pool.id), presence, hosts.in_maintenance(tx))
@@ -77,16 +99,24 @@ class Sessions:
         return self._insert(tx, identity, user_id, pool.id, desktop_id)
 
     def _open_desktop(
-        self, tx: sa.Connection, identity: Identity, user_id: str, ref: str, presence: PresenceView
+        self,
+        tx: sa.Connection,
+        identity: Identity,
+        user_id: str,
+        ref: str,
+        presence: PresenceView,
+        held: list[QuotaRow],
     ) -> SessionRow:
         row = desktops.find(tx, ref)
-        if row is None or row.assigned_user_id != user_id:
+        if row is None or row.assigned_user_id != user_id or row.kept_until is not None:
             raise NotFound(f"You have no desktop called {ref[:100]!r}.", remedy="See the list of your desktops.")
         for session in sessions.open_ones(tx, user_id=user_id, desktop_id=row.id):
             return session
-        pools_service.usable(tx, identity, row.pool_id)
+        pool = pools_service.usable(tx, identity, row.pool_id)
         if row.power is Power.ABSENT:
             raise Conflict(f"The desktop {row.name} is being deleted.", remedy="Open its pool for another one.")
+        quotas.check(tx, held, user_id, quotas.own_again(row, session=True), own=True)
+        quotas.check_pool(tx, pool)
         giving.wake_up(self._ctx, tx, row, presence)
         return self._insert(tx, identity, user_id, row.pool_id, row.id)
 
@@ -211,7 +241,9 @@ def _full(pool: PoolRow, rows: list[DesktopRow], presence: PresenceView, closed:
     said = [f"All {pool.max_desktops} desktops of the pool {pool.label} are taken: {counted.assigned} in use"]
     if counted.failed:
         said.append(f"{counted.failed} failed")
-    rest = counted.total - counted.assigned - counted.failed
+    if counted.kept:
+        said.append(f"{counted.kept} deleted and kept")
+    rest = counted.total - counted.assigned - counted.failed - counted.kept
     if rest:
         said.append(f"{rest} being cleared away or not reachable")
     return ", ".join(said) + "."

@@ -9,7 +9,6 @@ from frazil.controller.identity.secrets import digest
 from frazil.controller.services import people as people_service
 from frazil.controller.services.context import Context
 from frazil.controller.store import logins, people
-from frazil.controller.store.rows import UserRow
 from frazil.model.errors import Conflict, Refused
 from frazil.wire.rest import SetupLink, SetupRequest, User, UserRequest
 
@@ -49,13 +48,13 @@ class Setup:
         )
         by = Identity(user_id=None, name="set-up link", role="administrator", remote_address=remote_address)
 
-        def work(tx: sa.Connection) -> UserRow:
+        def work(tx: sa.Connection) -> User:
             _refuse_when_done(tx)
             if not logins.take_setup_token(tx, digest(request.token)):
                 raise _bad_link()
-            return self._people.add(tx, asked, password_hash=password_hash, by=by)
+            return people_service.model(tx, self._people.add(tx, asked, password_hash=password_hash, by=by))
 
-        return people_service.model(await self._ctx.store.write(work))
+        return await self._ctx.store.write(work)
 
 
 def _refuse_when_done(tx: sa.Connection) -> None:

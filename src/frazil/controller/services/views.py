@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from frazil.controller.planning.session_rules import End, end_of
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import session_limits, words
+from frazil.controller.services import recycling, session_limits, words
 from frazil.controller.services.context import Context
 from frazil.controller.starts import start_of
 from frazil.controller.store import desktops, hosts, images, people, policies, pools, sessions
@@ -70,7 +70,7 @@ def desktop(row: DesktopRow, *, ctx: Context, presence: PresenceView, names: Nam
         host_id=row.host_id,
         host_name=names.hosts.get(row.host_id) if row.host_id is not None else None,
         phase=now_phase,
-        phase_text=words.PHASE_TEXT[now_phase],
+        phase_text=words.PHASE_TEXT[now_phase] if row.kept_until is None else words.DELETED,
         power=row.power,
         step=row.step if fresh else "",
         failure=failure_field(row.failure or words.held_up(row, now_phase)),
@@ -82,6 +82,9 @@ def desktop(row: DesktopRow, *, ctx: Context, presence: PresenceView, names: Nam
         why=words.why(
             row, now_phase, waiting=ctx.words.waiting.get(row.id, ""), maintenance=row.host_id in names.closed
         ),
+        kept_if_deleted_s=recycling.kept_s(row, names.pools[row.pool_id]),
+        kept_until=row.kept_until,
+        kept_for=row.kept_for,
     )
 
 
@@ -90,11 +93,13 @@ def counts(rows: Iterable[DesktopRow], presence: PresenceView, closed: Collectio
 
     closed: hosts in maintenance, whose spares are given to nobody.
     """
-    total = ready = assigned = starting = failed = 0
+    total = ready = assigned = starting = failed = kept = 0
     for row in rows:
         total += 1
         now_phase = phase_of(row, presence)
-        if now_phase is Phase.FAILED:
+        if row.kept_until is not None:
+            kept += 1
+        elif now_phase is Phase.FAILED:
             failed += 1
         elif row.assigned_user_id is not None:
             assigned += 1
@@ -104,13 +109,14 @@ def counts(rows: Iterable[DesktopRow], presence: PresenceView, closed: Collectio
             ready += 1
         elif now_phase in (Phase.WAITING, Phase.STARTING):
             starting += 1
-    return PoolCounts(total=total, ready=ready, assigned=assigned, starting=starting, failed=failed)
+    return PoolCounts(total=total, ready=ready, assigned=assigned, starting=starting, failed=failed, kept=kept)
 
 
 def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presence: PresenceView) -> list[Pool]:
     of_images = {image.id: image for image in images.listed(tx)}
     starts = pools.start_seconds(tx, [row.id for row in rows])
     closed = hosts.in_maintenance(tx)
+    of_pool = {row.id: counts(desktops.listed(tx, pool_id=row.id), presence, closed) for row in rows}
     return [
         Pool(
             id=row.id,
@@ -132,12 +138,14 @@ def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presenc
             grace_s=row.grace_s,
             longest_s=row.longest_s,
             idle_s=row.idle_s,
+            max_sessions=row.max_sessions,
+            keep_deleted_s=row.keep_deleted_s,
             policy=PolicyField.of(row.policy),
             version=row.version,
             deleting=row.deleting,
-            counts=counts(desktops.listed(tx, pool_id=row.id), presence, closed),
+            counts=of_pool[row.id],
             typical_start_s=round(median(starts[row.id]), 3) if starts[row.id] else None,
-            note="The pool is being deleted." if row.deleting else ctx.words.notes.get(row.id, ""),
+            note=words.deleting(of_pool[row.id]) if row.deleting else ctx.words.notes.get(row.id, ""),
             created_at=row.created_at,
         )
         for row in rows

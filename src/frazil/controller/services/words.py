@@ -5,6 +5,8 @@ from __future__ import annotations
 from frazil.controller.store.rows import DesktopRow
 from frazil.model.desktop import Failure, Phase, Power
 from frazil.model.policy import Policy
+from frazil.model.quota import Amounts
+from frazil.wire.rest import PoolCounts
 
 PHASE_TEXT: dict[Phase, str] = {
     Phase.WAITING: "Waiting for a place on a host",
@@ -20,9 +22,25 @@ PHASE_TEXT: dict[Phase, str] = {
 }
 
 
+DELETED = "Deleted, and kept"
+"""The word for a desktop in the recycle bin, whatever its phase."""
+
+
+def deleting(counts: PoolCounts) -> str:
+    """How far the deletion of a pool is."""
+    if counts.kept == 0 or counts.kept < counts.total:
+        return "The pool is being deleted."
+    return f"The pool was deleted. Desktops of it that can be restored: {counts.kept}."
+
+
 def forbidden(policy: Policy) -> str:
     """What a policy forbids, as a sentence."""
     return f"Forbidden: {'; '.join(policy.forbidden())}." if policy.forbidden() else "Nothing is forbidden."
+
+
+def limited(quota: Amounts) -> str:
+    """What a quota limits, as a sentence."""
+    return f"At most: {'; '.join(quota.in_words())}." if quota.limits else "Nothing is limited."
 
 
 def held_up(row: DesktopRow, phase: Phase) -> Failure | None:
@@ -34,6 +52,8 @@ def why(row: DesktopRow, phase: Phase, *, waiting: str, maintenance: bool = Fals
     """Why this desktop is not ready, in whole sentences; empty when it is. maintenance: its host is in it."""
     seen = row.fresh_seen
     now = f" Now: {row.step}." if seen is not None and row.step else ""
+    if row.kept_until is not None:
+        return "It was deleted, and can be restored until its time is over."
     held = held_up(row, phase)
     if held is not None:
         return f"{held.text} {held.remedy}".rstrip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -16,6 +16,9 @@ from frazil.wire.hostlink import Profile
 
 AT_ONCE = 1000
 """So many rows are asked for in one statement; SQLite allows 32,766 parameters."""
+KEPT_AT_LEAST = timedelta(hours=1)
+"""So long nothing in the recycle bin goes after a controller has begun, or the time of day was set."""
+
 _SEEN = [
     desktop_seen.c.state,
     desktop_seen.c.guest,
@@ -62,6 +65,8 @@ def _row(found: sa.RowMapping) -> DesktopRow:
         deadline_s=found["deadline_s"],
         failure=failures.from_json(found["failure"]),
         failed_at=found["failed_at"],
+        kept_until=found["kept_until"],
+        kept_for=found["kept_for"],
         announced=Phase(found["announced"]),
         measured_attempt=found["measured_attempt"],
         created_at=found["created_at"],
@@ -141,10 +146,14 @@ def listed(
     pool_id: str | None = None,
     user_id: str | None = None,
     free: bool = False,
+    deleted: bool | None = None,
     after: str | None = None,
     limit: int | None = None,
 ) -> list[DesktopRow]:
-    """free: only those that are nobody's, and are wanted running or paused."""
+    """free: only those that are nobody's, and are wanted running or paused.
+
+    deleted: only those in the recycle bin, or without them.
+    """
     query = _SELECT.order_by(desktops.c.id)
     if free:
         query = query.where(*_FREE)
@@ -152,6 +161,8 @@ def listed(
         query = query.where(desktops.c.pool_id == pool_id)
     if user_id is not None:
         query = query.where(desktops.c.assigned_user_id == user_id)
+    if deleted is not None:
+        query = query.where(desktops.c.kept_until.is_not(None) if deleted else desktops.c.kept_until.is_(None))
     if after is not None:
         query = query.where(desktops.c.id > after)
     if limit is not None:
@@ -207,6 +218,7 @@ def assign(tx: sa.Connection, desktop_id: str, *, user_id: str) -> bool:
         desktops.c.id == desktop_id,
         desktops.c.assigned_user_id.is_(None),
         desktops.c.power != Power.ABSENT.value,
+        desktops.c.kept_until.is_(None),
     )
     return tx.execute(query.values(assigned_user_id=user_id)).rowcount == 1
 
@@ -217,6 +229,7 @@ def of_user(tx: sa.Connection, *, pool_id: str, user_id: str) -> DesktopRow | No
         desktops.c.pool_id == pool_id,
         desktops.c.assigned_user_id == user_id,
         desktops.c.power != Power.ABSENT.value,
+        desktops.c.kept_until.is_(None),
     )
     found = tx.execute(query.order_by(desktops.c.id).limit(1)).mappings().first()
     return _row(found) if found else None
@@ -248,8 +261,45 @@ def want(
 def want_absent(tx: sa.Connection, desktop_id: str, *, now: datetime) -> bool:
     """Want a desktop gone, as a new attempt: only an absence seen after the host knows of this wish counts."""
     query = desktops.update().where(desktops.c.id == desktop_id, desktops.c.power != Power.ABSENT.value)
-    values = {"power": Power.ABSENT.value, "graceful": False, "wanted_since": now, "attempt": desktops.c.attempt + 1}
+    return tx.execute(query.values(_gone(now))).rowcount == 1
+
+
+def _gone(now: datetime) -> dict[str, object]:
+    attempt = desktops.c.attempt + 1
+    power = {"power": Power.ABSENT.value, "graceful": False, "restart": False, "attempt": attempt}
+    return {**power, "wanted_since": now, "kept_until": None, "kept_for": None}
+
+
+def keep(tx: sa.Connection, desktop_id: str, *, until: datetime, whose: str, failed: bool, now: datetime) -> None:
+    """Have it shut down and keep it until then. One that has failed does so in a new attempt, which forgets that."""
+    query = desktops.update().where(
+        desktops.c.id == desktop_id, desktops.c.power != Power.ABSENT.value, desktops.c.kept_until.is_(None)
+    )
+    values = {
+        "power": Power.STOPPED.value,
+        "graceful": True,
+        "restart": False,
+        "wanted_since": now,
+        "attempt": desktops.c.attempt + int(failed),
+        "failure": None,
+        "failed_at": None,
+        "kept_until": until,
+        "kept_for": whose,
+    }
+    tx.execute(query.values(values))
+
+
+def restore(tx: sa.Connection, desktop_id: str, *, user_id: str, now: datetime) -> bool:
+    """Take it back as the user's, shut down; whether it was kept still."""
+    query = desktops.update().where(desktops.c.id == desktop_id, desktops.c.kept_until.is_not(None))
+    values = {"kept_until": None, "kept_for": None, "assigned_user_id": user_id, "wanted_since": now}
     return tx.execute(query.values(values)).rowcount == 1
+
+
+def end_kept(tx: sa.Connection, desktop_id: str, *, now: datetime) -> bool:
+    """Want one gone whose time is over; whether it was kept still, and its time was over."""
+    query = desktops.update().where(desktops.c.id == desktop_id, desktops.c.kept_until <= now)
+    return tx.execute(query.values(_gone(now))).rowcount == 1
 
 
 def retry(tx: sa.Connection, desktop_id: str, *, now: datetime) -> None:
@@ -286,13 +336,19 @@ def announce(tx: sa.Connection, desktop_id: str, *, phase: Phase, measured: bool
 
 
 def restart_clocks(tx: sa.Connection, *, now: datetime) -> None:
-    """The deadlines of all that is on its way count from now. How long such a start took is not known any more."""
+    """The deadlines of all that is on its way count from now. How long such a start took is not known any more.
+
+    What is kept after it was deleted is kept for `KEPT_AT_LEAST` from now.
+    """
     query = desktops.update().where(
         desktops.c.announced.in_([Phase.WAITING.value, Phase.STARTING.value]),
         desktops.c.power.in_([Power.RUNNING.value, Power.PAUSED.value]),
         desktops.c.failed_at.is_(None),
     )
     tx.execute(query.values(wanted_since=now, measured_attempt=desktops.c.attempt))
+    # A clock that runs ahead, as before it is set, ends nothing that is kept.
+    soonest = now + KEPT_AT_LEAST
+    tx.execute(desktops.update().where(desktops.c.kept_until < soonest).values(kept_until=soonest))
 
 
 def delete(tx: sa.Connection, desktop_id: str) -> bool:
@@ -363,6 +419,7 @@ def _values(row: SeenRow) -> dict[str, object]:
 
 
 def unassign(tx: sa.Connection, desktop_id: str) -> None:
-    """Its user is gone. Only for a desktop that is wanted absent: nobody else gets what they left in it."""
-    query = desktops.update().where(desktops.c.id == desktop_id, desktops.c.power == Power.ABSENT.value)
+    """Its user is gone. Only for a desktop that is deleted: nobody else gets what they left in it."""
+    deleted = sa.or_(desktops.c.power == Power.ABSENT.value, desktops.c.kept_until.is_not(None))
+    query = desktops.update().where(desktops.c.id == desktop_id, deleted)
     tx.execute(query.values(assigned_user_id=None))

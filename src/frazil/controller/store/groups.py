@@ -6,9 +6,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from frazil.controller.store import quotas
 from frazil.controller.store.rows import GroupRow, MemberRow
 from frazil.controller.store.tables import TENANT, group_members, groups, users
 from frazil.controller.store.upsert import upsert
+from frazil.model.quota import Amounts
 
 LOCAL = "local"
 """The source of what was said here, and not by a directory."""
@@ -27,6 +29,7 @@ def _row(found: sa.RowMapping) -> GroupRow:
         name=found["name"],
         label=found["label"],
         members=found["members"],
+        quota=quotas.from_columns(found),
         version=found["version"],
         created_at=found["created_at"],
     )
@@ -36,9 +39,11 @@ def _select() -> sa.Select[tuple[object, ...]]:
     return sa.select(groups, _MEMBERS.label("members"))
 
 
-def insert(tx: sa.Connection, *, id: str, name: str, label: str, now: datetime) -> None:
+def insert(tx: sa.Connection, *, id: str, name: str, label: str, quota: Amounts | None = None, now: datetime) -> None:
     """Raises sqlalchemy's IntegrityError when the name is taken."""
-    tx.execute(groups.insert().values(id=id, tenant_id=TENANT, name=name, label=label, version=1, created_at=now))
+    limits = quotas.to_columns(quota or Amounts())
+    values = {"id": id, "tenant_id": TENANT, "name": name, "label": label, "version": 1, "created_at": now}
+    tx.execute(groups.insert().values(**values, **limits))
 
 
 def find(tx: sa.Connection, ref: str) -> GroupRow | None:
@@ -59,10 +64,11 @@ def listed(tx: sa.Connection, *, user_id: str | None, after: str | None, limit: 
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
-def change(tx: sa.Connection, group_id: str, *, label: str, if_version: int) -> bool:
-    """Set it and raise the version, if that is still `if_version`; whether it was."""
+def change(tx: sa.Connection, group_id: str, *, label: str, quota: Amounts, if_version: int) -> bool:
+    """Set both and raise the version, if that is still `if_version`; whether it was."""
     query = groups.update().where(groups.c.id == group_id, groups.c.version == if_version)
-    return tx.execute(query.values(label=label, version=if_version + 1)).rowcount == 1
+    values = {"label": label, "version": if_version + 1, **quotas.to_columns(quota)}
+    return tx.execute(query.values(values)).rowcount == 1
 
 
 def delete(tx: sa.Connection, group_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from frazil.controller.store.tables import meta
+from frazil.controller.store.upsert import insert_new
 
 _GENERATION = "restore_generation"
 _SIGN_ON_KEY = "sign_on_key"
@@ -33,4 +34,4 @@ def sign_on_key(tx: sa.Connection) -> str | None:
 def ensure_sign_on_key(tx: sa.Connection, secret: str) -> None:
     """Keep `secret` as that key unless there is one."""
     if sign_on_key(tx) is None:
-        tx.execute(meta.insert().values(key=_SIGN_ON_KEY, value=secret))
+        insert_new(tx, meta, {"key": _SIGN_ON_KEY, "value": secret}, keys=["key"])

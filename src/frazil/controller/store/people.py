@@ -7,10 +7,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from frazil.controller.store import policies
+from frazil.controller.store import policies, quotas
 from frazil.controller.store.rows import UserRow
 from frazil.controller.store.tables import TENANT, users
 from frazil.model.policy import Policy
+from frazil.model.quota import Amounts
 from frazil.wire.rest import Role
 
 LOCAL_ISSUER = "local"
@@ -25,6 +26,7 @@ def row(found: sa.RowMapping) -> UserRow:
         role=found["role"],
         password_hash=found["password_hash"],
         policy=policies.from_column(found["policy"]),
+        quota=quotas.from_columns(found),
         version=found["version"],
         created_at=found["created_at"],
     )
@@ -39,6 +41,7 @@ def insert(
     role: Role,
     password_hash: str,
     policy: Policy | None = None,
+    quota: Amounts | None = None,
     now: datetime,
 ) -> None:
     """Raises sqlalchemy's IntegrityError when the name is taken."""
@@ -52,6 +55,7 @@ def insert(
             role=role,
             password_hash=password_hash,
             policy=None if policy is None else policies.to_column(policy),
+            **quotas.to_columns(quota or Amounts()),
             created_at=now,
         )
     )
@@ -102,11 +106,13 @@ def set_password(tx: sa.Connection, user_id: str, password_hash: str) -> None:
     tx.execute(users.update().where(users.c.id == user_id).values(password_hash=password_hash))
 
 
-def change(tx: sa.Connection, user_id: str, *, policy: Policy, role: Role, if_version: int, now: datetime) -> bool:
-    """Set both and raise the version, if that is still `if_version`; whether it was."""
+def change(
+    tx: sa.Connection, user_id: str, *, policy: Policy, quota: Amounts, role: Role, if_version: int, now: datetime
+) -> bool:
+    """Set all three and raise the version, if that is still `if_version`; whether it was."""
     query = users.update().where(users.c.id == user_id, users.c.version == if_version)
     values = {"policy": policies.to_column(policy), "role": role, "version": if_version + 1, "changed_at": now}
-    return tx.execute(query.values(values)).rowcount == 1
+    return tx.execute(query.values(**values, **quotas.to_columns(quota))).rowcount == 1
 
 
 def delete(tx: sa.Connection, user_id: str) -> None:

@@ -37,6 +37,8 @@ def _row(found: sa.RowMapping) -> PoolRow:
         grace_s=found["grace_s"],
         longest_s=found["longest_s"],
         idle_s=found["idle_s"],
+        max_sessions=found["max_sessions"],
+        keep_deleted_s=found["keep_deleted_s"],
         policy=policies.from_column(found["policy"]),
         version=found["version"],
         deleting=found["deleting"],
@@ -67,6 +69,8 @@ def insert(tx: sa.Connection, pool: PoolRow) -> None:
             grace_s=pool.grace_s,
             longest_s=pool.longest_s,
             idle_s=pool.idle_s,
+            max_sessions=pool.max_sessions,
+            keep_deleted_s=pool.keep_deleted_s,
             policy=policies.to_column(pool.policy),
             version=pool.version,
             deleting=pool.deleting,
@@ -80,6 +84,14 @@ def insert(tx: sa.Connection, pool: PoolRow) -> None:
 def find(tx: sa.Connection, ref: str) -> PoolRow | None:
     """By id or name."""
     found = tx.execute(_BY_REF, {"ref": ref}).mappings().first()
+    return _row(found) if found else None
+
+
+def hold(tx: sa.Connection, pool_id: str) -> PoolRow | None:
+    """As it is now. Until the end of this transaction no other one changes it, makes a desktop in it, or counts what
+    is in use of it: whoever is about to waits here."""
+    query = sa.select(pools).where(pools.c.id == pool_id).with_for_update(key_share=True)
+    found = tx.execute(query).mappings().first()
     return _row(found) if found else None
 
 
@@ -110,6 +122,18 @@ def change(tx: sa.Connection, pool_id: str, *, if_version: int, now: datetime, v
 def mark_deleting(tx: sa.Connection, pool_id: str, *, now: datetime) -> None:
     query = pools.update().where(pools.c.id == pool_id)
     tx.execute(query.values(deleting=True, version=pools.c.version + 1, changed_at=now))
+
+
+def keep_none(tx: sa.Connection, pool_id: str) -> None:
+    """What is deleted of it from now on goes at once."""
+    query = pools.update().where(pools.c.id == pool_id)
+    tx.execute(query.values(keep_deleted_s=0, version=pools.c.version + 1))
+
+
+def mark_restored(tx: sa.Connection, pool_id: str, *, now: datetime) -> None:
+    """It is not being deleted any more."""
+    query = pools.update().where(pools.c.id == pool_id)
+    tx.execute(query.values(deleting=False, version=pools.c.version + 1, changed_at=now))
 
 
 def delete(tx: sa.Connection, pool_id: str) -> bool:

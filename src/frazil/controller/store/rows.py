@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from frazil.controller.planning.scores import Score
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, Seen, State, Wanted
 from frazil.model.policy import Policy
+from frazil.model.quota import Amounts
 from frazil.wire.hostlink import Capabilities, HostLoad, Profile, ReadyWhen, Start
 from frazil.wire.rest import Assignment, AtSignOut, PoolKind, Role
 
@@ -20,6 +21,7 @@ class UserRow:
     role: Role
     password_hash: str | None
     policy: Policy
+    quota: Amounts
     version: int
     created_at: datetime
 
@@ -128,6 +130,8 @@ class PoolRow:
     grace_s: int = 0
     longest_s: int = 0
     idle_s: int = 0
+    max_sessions: int = 0
+    keep_deleted_s: int = 7 * 86400
     policy: Policy = field(default_factory=Policy)
     version: int
     deleting: bool
@@ -146,8 +150,19 @@ class GroupRow:
     name: str
     label: str
     members: int
+    quota: Amounts
     version: int
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaRow:
+    """Of a user (`kind` "user"), or of all who are in a group together ("group")."""
+
+    kind: str
+    id: str
+    name: str
+    quota: Amounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +190,10 @@ class EntitlementRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesktopRow:
-    """A desktop with what was last seen of it, if anything was. `restart`: it is wanted running once it is stopped."""
+    """A desktop with what was last seen of it, if anything was. `restart`: it is wanted running once it is stopped.
+
+    kept_until: it was deleted, and goes then. kept_for: the name of whose it was.
+    """
 
     id: str
     name: str
@@ -193,6 +211,8 @@ class DesktopRow:
     deadline_s: int
     failure: Failure | None
     failed_at: datetime | None
+    kept_until: datetime | None = None
+    kept_for: str | None = None
     announced: Phase
     measured_attempt: int
     created_at: datetime

@@ -91,6 +91,11 @@ def of_desktops(tx: sa.Connection, ids: Collection[str]) -> list[SessionRow]:
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
+def count_open(tx: sa.Connection, *, pool_id: str) -> int:
+    query = sa.select(sa.func.count()).where(sessions.c.pool_id == pool_id, sessions.c.ended_at.is_(None))
+    return int(tx.execute(query).scalar_one())
+
+
 def not_entitled(
     tx: sa.Connection, *, user_id: str | None = None, pool_ids: Collection[str] | None = None, exempt: Collection[str]
 ) -> list[SessionRow]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from frazil.controller.store.types import Utc
+from frazil.model.quota import ORDER
 
 TENANT = "default"
 
@@ -27,6 +28,11 @@ Text = sa.Text
 
 def _tenant() -> sa.Column[str]:
     return sa.Column("tenant_id", sa.String(36), nullable=False, server_default=TENANT)
+
+
+def _quota() -> list[sa.Column[int]]:
+    """One column for each of `model.quota.ORDER`."""
+    return [sa.Column(f"quota_{what}", sa.Integer, nullable=False, server_default="0") for what in ORDER]
 
 
 meta = sa.Table(
@@ -58,6 +64,7 @@ users = sa.Table(
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("password_hash", Text, nullable=True),
     sa.Column("policy", sa.JSON(none_as_null=True), nullable=True),
+    *_quota(),
     sa.Column("version", sa.Integer, nullable=False, server_default="1"),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("changed_at", Utc, nullable=True, index=True),
@@ -192,6 +199,8 @@ pools = sa.Table(
     sa.Column("grace_s", sa.Integer, nullable=False, server_default="0"),
     sa.Column("longest_s", sa.Integer, nullable=False, server_default="0"),
     sa.Column("idle_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("max_sessions", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("keep_deleted_s", sa.Integer, nullable=False, server_default=str(7 * 86400)),
     sa.Column("policy", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("deleting", sa.Boolean, nullable=False),
@@ -217,6 +226,7 @@ groups = sa.Table(
     _tenant(),
     sa.Column("name", sa.String(64), nullable=False),
     sa.Column("label", sa.String(200), nullable=False),
+    *_quota(),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("created_at", Utc, nullable=False),
     sa.UniqueConstraint("tenant_id", "name", name="uq_groups_name"),
@@ -263,6 +273,9 @@ desktops = sa.Table(
     sa.Column("deadline_s", sa.Integer, nullable=False),
     sa.Column("failure", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("failed_at", Utc, nullable=True),
+    # Deleted, and kept until then, with the name of whose it was.
+    sa.Column("kept_until", Utc, nullable=True),
+    sa.Column("kept_for", sa.String(200), nullable=True),
     sa.Column("announced", sa.String(16), nullable=False),
     sa.Column("measured_attempt", sa.Integer, nullable=False),
     sa.Column("created_at", Utc, nullable=False),

@@ -1,4 +1,4 @@
-"""Insert or, when the key is there already, update: in one statement on both databases."""
+"""Insert or, when the key is there already, update or leave it: in one statement on both databases."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from sqlalchemy.dialects import postgresql, sqlite
 def upsert(tx: sa.Connection, table: sa.Table, values: Mapping[str, object], *, keys: Sequence[str]) -> None:
     """`keys` are the columns of the unique key; all others of `values` are updated when the row is there."""
     rest = {name: value for name, value in values.items() if name not in keys}
+    if not rest:
+        insert_new(tx, table, values, keys=keys)
+        return
+    tx.execute(_insert(tx, table, values).on_conflict_do_update(index_elements=list(keys), set_=rest))
+
+
+def insert_new(tx: sa.Connection, table: sa.Table, values: Mapping[str, object], *, keys: Sequence[str]) -> None:
+    """A row that is there with these `keys` stays as it is."""
+    tx.execute(_insert(tx, table, values).on_conflict_do_nothing(index_elements=list(keys)))
+
+
+def _insert(tx: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> postgresql.Insert | sqlite.Insert:
     insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).values(dict(values))
-    tx.execute(
-        statement.on_conflict_do_update(index_elements=list(keys), set_=rest)
-        if rest
-        else statement.on_conflict_do_nothing(index_elements=list(keys))
-    )
+    return insert(table).values(dict(values))
 
 
 def upsert_all(

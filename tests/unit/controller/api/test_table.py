@@ -78,6 +78,7 @@ CALLS: dict[str, tuple[Any, Answers]] = {
     "POST /desktops/{desktop}/shutdown": (None, (401, 403, 403, 403, 202, 202, 403, 202)),
     "POST /desktops/{desktop}/restart": (None, (401, 403, 403, 403, 202, 202, 403, 202)),
     "POST /desktops/{desktop}/retry": (None, (401, 404, 404, 409, 409, 409, 403, 409)),
+    "POST /desktops/{desktop}/restore": (None, (401, 403, 403, 403, 403, 409, 403, 409)),
     "DELETE /desktops/{desktop}": (None, (401, 403, 403, 403, 403, 202, 403, 202)),
     "GET /desktops/{desktop}/screenshot": (None, (401, 404, 404, 200, 200, 200, 200, 200)),
     "GET /desktops/{desktop}/events": (None, (401, 404, 404, 200, 200, 200, 200, 200)),

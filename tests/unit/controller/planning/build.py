@@ -62,6 +62,7 @@ def desktop(
     started_at: datetime | None = None,
     idle_since: datetime | None = None,
     in_use: bool = False,
+    kept_until: datetime | None = None,
 ) -> DesktopFacts:
     """`announced` is the phase that it has, unless said."""
     epoch = Epoch(1, 1)
@@ -97,6 +98,7 @@ def desktop(
         measured_attempt=measured_attempt,
         created_at=created_at,
         started_at=started_at,
+        kept_until=kept_until,
         idle_since=idle_since,
         in_use=in_use,
     )

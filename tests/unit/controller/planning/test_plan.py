@@ -10,6 +10,7 @@ import pytest
 from frazil.controller.planning import (
     Announce,
     DesktopFacts,
+    EndKept,
     EndOperation,
     Fail,
     HostFacts,
@@ -301,6 +302,51 @@ def test_operations_end_with_what_they_are_about(kind: str, found: object, ends:
     images = () if found is None else (found,)
     decided = plan(facts(pools=(), images=images, operations=(operation,)))
     assert decided.actions == (() if ends is None else (ends,))
+
+
+def test_the_deletion_of_a_pool_is_over_when_what_is_left_is_kept_and_has_failed_when_it_was_restored() -> None:
+    operation = OperationFacts(id="o1", kind="pool.delete", target_id="p1")
+    kept = desktop("d1", power=Power.STOPPED, seen=(State.STOPPED, Guest.SILENT), kept_until=LATER)
+    gone = pool(deleting=True)
+    ended = EndOperation("o1", None)
+    assert plan(facts(pools=(gone,), desktops=(kept,), operations=(operation,))).actions == (ended,)
+    decided = plan(facts(pools=(gone,), desktops=(kept, desktop("d2")), operations=(operation,))).actions
+    assert ended not in decided
+    assert [action for action in decided if isinstance(action, WantAbsent)] == [
+        WantAbsent("d2", "Its pool is being deleted.")
+    ]
+    decided = plan(facts(pools=(pool(spares=0),), desktops=(kept,), operations=(operation,))).actions
+    assert [action.failure.code for action in decided if isinstance(action, EndOperation) and action.failure] == [
+        "restored"
+    ]
+
+
+LATER = NOW + timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        desktop(power=Power.STOPPED, seen=(State.RUNNING, Guest.READY), assigned=True, kept_until=LATER),
+        desktop(power=Power.STOPPED, seen=(State.STOPPED, Guest.SILENT), kept_until=LATER),
+        desktop(power=Power.STOPPED, seen_failure=BROKEN, kept_until=LATER),
+        desktop(power=Power.STOPPED, seen=None, since=ago(9999), kept_until=LATER),
+    ],
+    ids=["shutting down", "nobody's", "failed", "unseen"],
+)
+def test_what_was_deleted_and_is_kept_waits_for_its_time_and_is_no_spare(kept: DesktopFacts) -> None:
+    decided = plan(facts(pools=(pool(spares=1, max_desktops=2),), desktops=(kept,)))
+    assert decided.actions == (MakeSpare("p1", "h1"),)
+    assert decided.due_in_s == timedelta(days=7).total_seconds()
+    decided = plan(facts(pools=(pool(spares=1, max_desktops=1),), desktops=(kept,)))
+    assert decided.actions == (), "its disk takes the place of a desktop"
+
+
+@pytest.mark.parametrize("deleting", [False, True])
+def test_what_was_kept_goes_when_its_time_is_over(deleting: bool) -> None:
+    kept = desktop(power=Power.STOPPED, seen=(State.STOPPED, Guest.SILENT), assigned=True, kept_until=NOW)
+    decided = plan(facts(pools=(pool(spares=0, deleting=deleting),), desktops=(kept,)))
+    assert decided.actions == (EndKept("d1"),)
 
 
 def test_a_build_whose_image_was_deleted_has_failed() -> None:

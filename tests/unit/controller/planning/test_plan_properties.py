@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frazil.controller.planning import (
+    Announce,
     DesktopFacts,
+    EndKept,
     Facts,
     Fail,
     HostFacts,
@@ -65,9 +67,12 @@ def moments(draw: st.DrawFn) -> Facts:
             assigned=draw(st.booleans()),
             announced=draw(st.sampled_from(Phase)),
             pool_id=draw(st.sampled_from([one.id for one in pools])),
+            kept_until=NOW + timedelta(seconds=draw(st.integers(-5, 5))) if draw(st.booleans()) else None,
         )
         for n in range(draw(st.integers(0, 15)) if pools else 0)
     )
+    # Only what a host has is kept.
+    desktops = tuple(one if one.host_id is not None else replace(one, kept_until=None) for one in desktops)
     return facts(hosts=hosts, pools=pools, desktops=desktops)
 
 
@@ -116,6 +121,19 @@ def test_nobodys_desktop_is_taken_unless_the_pool_goes(moment: Facts) -> None:
         if isinstance(action, WantAbsent):
             one, phase = phases[action.desktop_id]
             assert one.pool_id in deleting or (not one.assigned and phase is not Phase.UNKNOWN)
+
+
+@given(moments())
+def test_what_is_kept_is_left_alone_until_its_time_is_over(moment: Facts) -> None:
+    phases = _phases(moment)
+    for action in plan(moment).actions:
+        one = phases[action.desktop_id][0] if hasattr(action, "desktop_id") else None
+        if isinstance(action, EndKept):
+            assert one is not None
+            assert one.kept_until is not None
+            assert one.kept_until <= moment.now
+        elif one is not None and one.kept_until is not None:
+            assert isinstance(action, Announce | RemoveDesktop)
 
 
 @given(moments())

@@ -16,6 +16,7 @@ from frazil.controller.portal.views import (
     AccountView,
     Attention,
     Card,
+    DeletedView,
     DesktopsView,
     DesktopView,
     EventsView,
@@ -49,6 +50,7 @@ from frazil.controller.services.events import DesktopName
 from frazil.model.desktop import Phase, Power
 from frazil.model.room import Bound
 from frazil.wire.hostlink import Capabilities, FailureField, Headroom, HostLoad, Profile
+from frazil.wire.quota import AmountsField
 from frazil.wire.rest import (
     ApiToken,
     Desktop,
@@ -280,6 +282,8 @@ def user(n: int = 1, name: str = "anna") -> User:
         name=name,
         display_name=name.capitalize(),
         role="administrator" if n == 1 else "user",
+        quota=AmountsField(desktops=2, memory_mib=4096) if n == 2 else AmountsField(),
+        used=AmountsField(desktops=1, vcpus=2, memory_mib=1024, sessions=1),
         created_at=NOW - timedelta(days=9),
     )
 
@@ -287,6 +291,8 @@ def user(n: int = 1, name: str = "anna") -> User:
 def pages(language: str = "en") -> list[tuple[str, object]]:
     reader = frame(language).reader
     every_phase = [desktop(phase, n) for n, phase in enumerate(Phase, 1)]
+    week = {"kept_until": NOW + timedelta(days=7), "kept_for": "anna", "why": ""}
+    deleted = [desktop(Phase.STOPPED, 1, **week), desktop(Phase.STOPPING, 2, **week)]
     events = [
         event(1, "office-02 is ready."),
         event(2, "anna signed in."),
@@ -303,7 +309,15 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
     entitlement = Entitlement(
         pool_id=ID.format(40), pool_name="office", user_id=ID.format(1), user_name="anna", created_at=NOW
     )
-    group = Group(id=ID.format(50), name="class-7", label="Class 7", members=1, version=2, created_at=NOW)
+    group = Group(
+        id=ID.format(50),
+        name="class-7",
+        label="Class 7",
+        members=1,
+        version=2,
+        created_at=NOW,
+        quota=AmountsField(sessions=30),
+    )
     of_group = entitlement.model_copy(
         update={"user_id": None, "user_name": None, "group_id": group.id, "group_name": group.name}
     )
@@ -427,6 +441,12 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
             ("console/desktop", DesktopView(desktop=d, events=events, explanation=explanation(d, kept=kept)))
             for d, kept in product(every_phase, (True, False))
         ),
+        *(
+            ("console/desktop", DesktopView(desktop=d, events=[], explanation=explanation(d, kept=True)))
+            for d in (desktop(Phase.READY, 1, kept_if_deleted_s=7 * 86400), *deleted)
+        ),
+        ("console/deleted-desktops", DeletedView(desktops=deleted)),
+        ("console/deleted-desktops", DeletedView(desktops=[])),
         ("console/users", UsersView(users=[user(), user(2, "bela")], form=typed)),
         ("console/user", UserView(user=user(2, "bela"), groups=[group], entitlements=[of_group], form=Form())),
         ("console/groups", GroupsView(groups=[group], form=typed)),

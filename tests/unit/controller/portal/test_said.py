@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from frazil.controller.planning.refusals import Refusal, Why, in_a_sentence
 from frazil.controller.portal.said import SAYINGS, said
-from frazil.controller.services.words import forbidden
+from frazil.controller.services.words import forbidden, limited
 from frazil.model.policy import Policy
+from frazil.model.quota import ORDER, Amounts, Excess, What
 from tests.unit.controller.portal.samples import frame
 
 MAGYAR = frame("hu").reader
@@ -56,6 +59,28 @@ def test_what_a_policy_forbids_is_translated_thing_by_thing(name: str) -> None:
         assert name.split()[-1] in answer.text
         for thing in policy.forbidden():
             assert f" {thing}" not in answer.text
+
+
+@pytest.mark.parametrize("whose", ["anna", "the group class-7"])
+def test_what_a_quota_limits_is_translated_thing_by_thing(whose: str) -> None:
+    for quota in (Amounts(desktops=1, vcpus=2, memory_mib=512, sessions=4), Amounts()):
+        answer = said(f"The quota of {whose} was changed. {limited(quota)}", MAGYAR)
+        assert not answer.english
+        assert whose.split()[-1] in answer.text
+        assert "group" not in answer.text
+        for thing in quota.in_words():
+            assert thing not in answer.text
+
+
+@pytest.mark.parametrize("what", ORDER)
+@pytest.mark.parametrize("whose", ["anna", "The group class-7"])
+def test_why_somebody_was_given_no_desktop_is_translated(what: What, whose: str) -> None:
+    why = Excess(what, 1000, 24, 1023).in_words(own=False, name=whose)
+    answer = said(f"anna was given no desktop. {why}", MAGYAR)
+    assert not answer.english
+    assert "anna nem kapott" in answer.text
+    assert {"1000", "1023"} <= set(re.findall("[0-9]+", answer.text))
+    assert not re.search("group|uses|has ", answer.text)
 
 
 def test_what_is_not_known_is_shown_as_it_is_and_marked() -> None:

@@ -246,9 +246,12 @@ async def test_a_deleted_user_takes_their_desktop_along(world: World) -> None:
     ann = await entitled(world, pool, "ann")
     await opened(world, ann)
     await world.settle()
+    pool = await world.services.pools.show(world.root, pool.id)
+    await world.services.pools.change(world.root, pool.id, PoolChange(keep_deleted_s=0), if_match=pool.version)
     await world.services.people.delete(world.root, "ann")
     await world.settle()
-    assert (await world.services.desktops.list_for(world.root)).items == []
+    for deleted in (False, True):
+        assert (await world.services.desktops.list_for(world.root, deleted=deleted)).items == []
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,17 @@ def test_what_an_older_attempt_left_goes_first() -> None:
     assert decide(wanting(Power.RUNNING, keep_disk=True), NOW, replace(left, domain=None)).do is Do.START
 
 
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_the_disk_of_one_that_was_deleted_and_is_kept_stays_whichever_attempt_made_it(attempt: int) -> None:
+    """A deleted desktop is wanted stopped with its disk kept, in a new attempt where it had failed."""
+    kept = wanting(Power.STOPPED, keep_disk=True, graceful=True)
+    left = replace(NOTHING_THERE, record=replace(RECORD, attempt=attempt))
+    assert decide(kept, NOW, left) == steps.NOTHING
+    running = replace(left, domain=domain(labels=replace(LABELS, attempt=attempt)))
+    assert decide(kept, NOW, running).do is (Do.DESTROY if attempt == 1 else Do.ASK_SHUTDOWN)
+    assert decide(wanting(Power.ABSENT, keep_disk=True), NOW, left).do is Do.REMOVE_DISK
+
+
 @pytest.mark.parametrize("power", list(Power))
 def test_an_older_epoch_is_refused_whatever_is_wanted(power: Power) -> None:
     newer = replace(RUNS, record=replace(RECORD, epoch=Epoch(1, 6)))

@@ -10,11 +10,11 @@ from frazil.controller.api.problems import status_of
 from frazil.controller.identity import Right
 from frazil.controller.portal.dispatch import Call, Entry, Handler, Portal
 from frazil.controller.portal.paging import every
-from frazil.controller.portal.views import DesktopsView, DesktopView, Listing
+from frazil.controller.portal.views import DeletedView, DesktopsView, DesktopView, Form, Listing
 from frazil.controller.services.desktops import RIGHT_TO, Action
 from frazil.model.desktop import Phase
 from frazil.model.errors import FrazilError
-from frazil.wire.rest import Desktop
+from frazil.wire.rest import Desktop, RestoreRequest
 
 DESKTOPS_A_PAGE = 50
 EVENTS_SHOWN = 30
@@ -38,7 +38,9 @@ class Desktops:
     def entries(self) -> list[Entry]:
         return [
             Entry("GET", "/console/desktops", Right.SEE_DESKTOPS, self.index),
+            Entry("GET", "/console/deleted-desktops", Right.SEE_DESKTOPS, self.deleted),
             Entry("GET", "/console/desktops/{desktop}", Right.SEE_DESKTOPS, self.show),
+            Entry("POST", "/console/desktops/{desktop}/restore", Right.DELETE_DESKTOPS, self.restore),
             *(
                 Entry("POST", f"/console/desktops/{{desktop}}/{action}", RIGHT_TO[action], self._acting(action))
                 for action in RIGHT_TO
@@ -79,6 +81,20 @@ class Desktops:
         view = DesktopsView(desktops=shown, listing=listing, pools=pools)
         return self._portal.page(call, "console/desktops", view, has_live=True)
 
+    async def deleted(self, call: Call) -> Response:
+        listed = self._services.desktops.list_for
+        desktops = await every(lambda cursor: listed(call.identity, deleted=True, cursor=cursor, limit=500))
+        desktops.sort(key=lambda desktop: (desktop.kept_until or call.reader.now, desktop.name))
+        return self._portal.page(call, "console/deleted-desktops", DeletedView(desktops=desktops))
+
+    async def restore(self, call: Call) -> Response:
+        try:
+            request = RestoreRequest(user=call.form.get("person", "").strip() or None)
+            desktop = await self._services.desktops.restore(call.identity, call.ref("desktop"), request)
+        except FrazilError as exc:
+            return await self._show(call, exc)
+        return self._portal.see(f"/console/desktops/{desktop.id}", did="desktop-restored")
+
     async def show(self, call: Call) -> Response:
         return await self._show(call)
 
@@ -86,7 +102,8 @@ class Desktops:
         desktop = await self._services.desktops.show(call.identity, call.ref("desktop"))
         events = (await self._services.desktops.events(call.identity, desktop.id, limit=EVENTS_SHOWN)).items
         explanation = await self._services.desktops.explain(call.identity, desktop.id)
-        view = DesktopView(desktop=desktop, events=events, explanation=explanation)
+        form = call.typed() if error is not None else Form()
+        view = DesktopView(desktop=desktop, events=events, explanation=explanation, form=form)
         trouble = self._portal.trouble(call, error) if error is not None else None
         status = 200 if error is None else status_of(error)
         return self._portal.page(call, "console/desktop", view, trouble=trouble, status=status, has_live=True)
@@ -95,10 +112,12 @@ class Desktops:
         async def act(call: Call) -> Response:
             ref = call.ref("desktop")
             try:
-                await self._services.desktops.act(call.identity, ref, action)
+                desktop = await self._services.desktops.act(call.identity, ref, action)
             except FrazilError as exc:
                 return await self._show(call, exc)
-            target = "/console/desktops" if action == "delete" else f"/console/desktops/{ref}"
-            return self._portal.see(target, did=f"desktop-{action}")
+            if action in ("delete", "erase"):
+                kept = desktop.kept_until is not None
+                return self._portal.see("/console/desktops", did="desktop-kept" if kept else "desktop-delete")
+            return self._portal.see(f"/console/desktops/{ref}", did=f"desktop-{action}")
 
         return act

@@ -9,6 +9,7 @@ from frazil.controller.identity import Right
 from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.forms import WrongForm, read, version_read
 from frazil.controller.portal.paging import every
+from frazil.controller.portal.quota_form import quota_of
 from frazil.controller.portal.views import Form, GroupsView, GroupView
 from frazil.model.errors import FrazilError
 from frazil.wire.rest import GroupChange, GroupRequest
@@ -27,6 +28,7 @@ class Groups:
             Entry("POST", "/console/groups/{group}/change", Right.CHANGE_PEOPLE, self.change),
             Entry("POST", "/console/groups/{group}/join", Right.CHANGE_PEOPLE, self.join),
             Entry("POST", "/console/groups/{group}/leave", Right.CHANGE_PEOPLE, self.leave),
+            Entry("POST", "/console/groups/{group}/quota", Right.CHANGE_PEOPLE, self.quota),
             Entry("POST", "/console/groups/{group}/delete", Right.CHANGE_PEOPLE, self.delete),
         ]
 
@@ -82,6 +84,17 @@ class Groups:
         except FrazilError as exc:
             return await self._show(call, error=exc)
         return self._portal.see(f"/console/groups/{call.ref('group')}", did="group-changed")
+
+    async def quota(self, call: Call) -> Response:
+        try:
+            version = version_read(call.form)
+            request = GroupChange(quota=quota_of(call.form, call.reader))
+            await self._services.groups.change(call.identity, call.ref("group"), request, if_match=version)
+        except WrongForm as exc:
+            return await self._show(call, form=call.typed(exc.wrong))
+        except FrazilError as exc:
+            return await self._show(call, form=call.typed(), error=exc)
+        return self._portal.see(f"/console/groups/{call.ref('group')}", did="quota-changed")
 
     async def join(self, call: Call) -> Response:
         try:

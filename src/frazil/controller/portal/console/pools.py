@@ -19,17 +19,36 @@ from frazil.model.errors import FrazilError
 from frazil.wire.rest import AssignmentRequest, PoolChange, PoolRequest
 
 _PROFILE = ("vcpus", "memory_mib", "disk_gib")
-_SIZE = ("label", "spares", "max_desktops", "start_deadline_s", "share_memory", "assignment", "at_sign_out")
+_SIZE = (
+    "label",
+    "spares",
+    "max_desktops",
+    "max_sessions",
+    "start_deadline_s",
+    "share_memory",
+    "assignment",
+    "at_sign_out",
+)
 
 _RULES = {"grace_s": "grace_min", "longest_s": "longest_min", "idle_s": "idle_min"}
 """Seconds in a request, minutes in the page."""
-_MINUTES = re.compile(r"[0-9]{1,8}(\.[0-9]{1,12})?")
+_NUMBER = re.compile(r"[0-9]{1,8}(\.[0-9]{1,12})?")
 
 
 def rules_in(form: Mapping[str, str]) -> dict[str, object]:
     """What the form says of how long sessions last, in seconds; what is no number is left for the request to refuse."""
     said = {name: form.get(field, "").strip() for name, field in _RULES.items()}
-    return {name: round(float(text) * 60) if _MINUTES.fullmatch(text) else text for name, text in said.items()}
+    return {name: round(float(text) * 60) if _NUMBER.fullmatch(text) else text for name, text in said.items()}
+
+
+_DAYS = {"keep_deleted_s": "keep_days"}
+"""Seconds in a request, days in the page."""
+
+
+def kept_in(form: Mapping[str, str]) -> dict[str, object]:
+    """How long the form has deleted desktops kept, in seconds; what is no number is left for the request to refuse."""
+    text = form.get(_DAYS["keep_deleted_s"], "").strip()
+    return {"keep_deleted_s": round(float(text) * 86400) if _NUMBER.fullmatch(text) else text}
 
 
 class Pools:
@@ -76,8 +95,8 @@ class Pools:
             if asked["kind"] != "persistent":
                 asked |= {"assignment": "", "at_sign_out": ""}  # the form's two fields are about a persistent one
             passes = policy_of(form, call.reader)
-            asked |= {"profile": profile, "policy": passes} | rules_in(form)
-            request = read(PoolRequest, asked, call.reader, names=_RULES)
+            asked |= {"profile": profile, "policy": passes} | rules_in(form) | kept_in(form)
+            request = read(PoolRequest, asked, call.reader, names=_RULES | _DAYS)
             pool = await self._services.pools.create(call.identity, request)
         except WrongForm as exc:
             return await self._new(call, call.typed(exc.wrong))
@@ -110,7 +129,8 @@ class Pools:
         return self._portal.page(call, "console/pool", view, trouble=trouble, status=status, has_live=True)
 
     async def change(self, call: Call) -> Response:
-        return await self._change(call, lambda: read(PoolChange, {n: call.form.get(n, "") for n in _SIZE}, call.reader))
+        said: dict[str, object] = {name: call.form.get(name, "") for name in _SIZE}
+        return await self._change(call, lambda: read(PoolChange, said | kept_in(call.form), call.reader, names=_DAYS))
 
     async def policy(self, call: Call) -> Response:
         return await self._change(

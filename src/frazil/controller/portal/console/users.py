@@ -10,6 +10,7 @@ from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.forms import WrongForm, read, version_read
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.policy_form import policy_of
+from frazil.controller.portal.quota_form import quota_of
 from frazil.controller.portal.views import Form, UsersView, UserView
 from frazil.model.errors import FrazilError
 from frazil.wire.rest import PasswordRequest, UserChange, UserRequest
@@ -28,6 +29,7 @@ class Users:
             Entry("POST", "/console/users/{user}/password", Right.SET_PASSWORDS, self.password),
             Entry("POST", "/console/users/{user}/role", Right.CHANGE_PEOPLE, self.role),
             Entry("POST", "/console/users/{user}/policy", Right.CHANGE_PEOPLE, self.policy),
+            Entry("POST", "/console/users/{user}/quota", Right.CHANGE_PEOPLE, self.quota),
             Entry("POST", "/console/users/{user}/delete", Right.CHANGE_PEOPLE, self.delete),
         ]
 
@@ -102,6 +104,17 @@ class Users:
         except FrazilError as exc:
             return await self._show(call, error=exc)
         return self._portal.see(f"/console/users/{call.ref('user')}", did="policy-changed")
+
+    async def quota(self, call: Call) -> Response:
+        try:
+            version = version_read(call.form)
+            request = UserChange(quota=quota_of(call.form, call.reader))
+            await self._services.people.change(call.identity, call.ref("user"), request, if_match=version)
+        except WrongForm as exc:
+            return await self._show(call, form=call.typed(exc.wrong))
+        except FrazilError as exc:
+            return await self._show(call, form=call.typed(), error=exc)
+        return self._portal.see(f"/console/users/{call.ref('user')}", did="quota-changed")
 
     async def delete(self, call: Call) -> Response:
         try:
