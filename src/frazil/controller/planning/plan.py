@@ -95,10 +95,11 @@ class _Planner:
             seconds = lifecycle.start_seconds(desktop, phase)
             again = lifecycle.on_its_way_again(desktop, phase)
             self._actions.append(Announce(desktop.id, desktop.announced, phase, seconds, again))
-        if maintenance.is_shut_down(desktop, phase, self._facts.hosts):
-            self._actions.append(ShutDown(desktop.id))
         if desktop.kept_until is not None:
             self._kept(desktop.id, desktop.kept_until)
+            return
+        if maintenance.is_shut_down(desktop, phase, self._facts.hosts):
+            self._actions.append(ShutDown(desktop.id))
             return
         if lifecycle.lost_while_paused(desktop.wanted, desktop.fresh_seen, phase) or lifecycle.stopped_to_restart(
             desktop.wanted, phase, restart=desktop.restart

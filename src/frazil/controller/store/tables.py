@@ -126,7 +126,7 @@ hosts = sa.Table(
     sa.Column("last_seen_at", Utc, nullable=True),
     sa.Column("desired_generation", sa.Integer, nullable=False, server_default="0"),
     sa.Column("announced", sa.String(16), nullable=False, server_default="silent"),
-    sa.Column("maintenance", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("maintenance", sa.Boolean, nullable=False, server_default=sa.false(), index=True),
     sa.Column("created_at", Utc, nullable=False),
 )
 

@@ -28,9 +28,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("desktop_id", name="pk_placements"),
     )
     op.add_column("hosts", sa.Column("maintenance", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.create_index("ix_hosts_maintenance", "hosts", ["maintenance"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_hosts_maintenance", "hosts")
     with op.batch_alter_table("hosts", schema=None) as batch_op:
         batch_op.drop_column("maintenance")
     op.drop_table("placements")
