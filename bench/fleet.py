@@ -194,7 +194,9 @@ def storm(bench: Bench, options: argparse.Namespace) -> Row:
         people.tell(json.dumps({"pools": pools, "within_s": options.within, "sign_ins": options.sign_ins}))
         found: Row = json.loads(people.answer(deadline_s=3600))
         spent_s = used(before_s, {**bench.spent_s(), "people": cpu_s(people.pid)})
-    whole = size.pool_size * size.pools
+    print(f"storm: {found}", file=sys.stderr)
+    given = size.calls - int(str(found["refused"]))
+    whole = size.spares * size.pools + given
     replaced_s = wait("all that was given away is replaced", lambda: bench.ready() >= whole)
     return {**found, "cpu_s": spent_s, "replaced_s": round(replaced_s, 1)}
 
