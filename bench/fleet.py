@@ -142,7 +142,7 @@ def installation(size: Size, database: str) -> Iterator[Bench]:
 
 
 def family_cpu_s(pid: int) -> float:
-    """CPU time of a process, of all that it started and live, and of those that have ended: cutime, cstime of proc(5)."""
+    """CPU time of a process, of what it started and lives, and of what has ended: cutime and cstime of proc(5)."""
     words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     ended_s = (int(words[13]) + int(words[14])) / os.sysconf("SC_CLK_TCK")
     return cpu_s(pid) + ended_s + sum(cpu_s(child) for child in descendants(pid))
