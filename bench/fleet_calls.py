@@ -4,7 +4,8 @@
 
 Makes them, signed in, and prints `ready`. A line of JSON on its standard input, {"pools": [...], "within_s": ...,
 "sign_ins": ...}, has each of them call for a session, evenly over that time; from half of it on, so many sign in by
-password one after the other at a time. It is answered by a line of JSON. Ends with its standard input.
+password one after the other at a time. It is answered by a line of JSON, in which answer 0 is a connection that broke.
+Ends with its standard input.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,6 +64,7 @@ async def storm(socket: Path, visitors: Sequence[Visitor], asked: dict[str, obje
         "calls": len(called),
         "all_in_s": round(all_in_s, 2),
         "refused": len([one for one in called if one.status != 201]),
+        "answers": {str(status): count for status, count in Counter(one.status for one in called).items()},
         "with_ticket_at_once": len([one for one in called if one.ticket]),
         "given_to_two": len(given) - len(set(given)),
         "call_s": percentiles([one.seconds for one in called]),

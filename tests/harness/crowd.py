@@ -21,6 +21,8 @@ from frazil.runtime import SystemIds
 PASSWORD = "correct horse battery"
 GROUP = "everybody"
 ANSWERED_S = 60.0
+KEPT_S = 2.0
+"""uvicorn closes what is unused after 5 s, perhaps while the next request is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,9 @@ def invite(database_url: str, count: int) -> list[Visitor]:
 
 
 def client(socket: Path) -> httpx.AsyncClient:
-    """As the gateway forwards people's requests."""
-    transport = httpx.AsyncHTTPTransport(uds=str(socket))
+    """As the gateway forwards people's requests. A connection is given up before the controller closes it, unused."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEPT_S)
+    transport = httpx.AsyncHTTPTransport(uds=str(socket), limits=limits)
     return httpx.AsyncClient(transport=transport, base_url="http://controller", timeout=ANSWERED_S)
 
 
