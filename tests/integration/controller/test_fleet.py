@@ -55,8 +55,6 @@ async def test_a_fleet_gives_everybody_one_desktop_and_nobody_anothers(place: Pa
                 assert sorted(owners) == sorted(one.name for one in visitors), "somebody has two, or none"
                 assert {one.id for one in desktops if one.user_name is not None} == given
                 assert fleet.started() == DESKTOPS, "one was started twice"
-                per_host = [len(host.running()) for host in fleet.hosts]
-                assert max(per_host) - min(per_host) <= 2, per_host
 
                 # A controller that knows nothing any more leaves everything as it is.
                 controller.kill()
