@@ -27,6 +27,7 @@ class PostgreSQL:
         self._fsync = "on" if fsync else "off"
         self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         self._base = Path(tempfile.mkdtemp(prefix="frazil-pg-", dir="/var/tmp"))
+        self._base.chmod(0o711)  # its socket is for everybody's processes, its data for its own
         self._as_user: list[str] = []
         if os.geteuid() == 0:
             shutil.chown(self._base, self._user)
