@@ -17,6 +17,8 @@ def limited(limit_mib: int) -> Iterator[Path]:
     if not (ROOT / "memory.limit_in_bytes").exists():
         raise OSError(f"{ROOT} is no memory cgroup (v1): the limit can't be kept here.")
     place = ROOT / NAME
+    if place.exists():
+        _remove(place)  # of a run that was killed; OSError while processes of it are left
     place.mkdir()
     try:
         (place / "memory.limit_in_bytes").write_text(str(limit_mib << 20))
@@ -24,9 +26,13 @@ def limited(limit_mib: int) -> Iterator[Path]:
         yield place
     finally:
         (ROOT / "cgroup.procs").write_text(str(os.getpid()))
-        for inner in sorted(place.rglob("*/"), reverse=True):
-            inner.rmdir()
-        place.rmdir()
+        _remove(place)
+
+
+def _remove(place: Path) -> None:
+    for inner in sorted((one for one in place.rglob("*") if one.is_dir()), reverse=True):
+        inner.rmdir()
+    place.rmdir()
 
 
 class Account:
