@@ -75,7 +75,12 @@ class Leadership:
                 raise Deposed("Another controller leads.")
             return work(tx)
 
-        return await self._store.write(led, changes=changes)
+        try:
+            return await self._store.write(led, changes=changes)
+        except Deposed:
+            if epoch == self._epoch:
+                self._now(None)  # the database has said so, before the next renewal would
+            raise
 
     async def run(self) -> None:
         """Take the lead when nobody has it, keep it, and give it up at the end."""
@@ -101,15 +106,17 @@ class Leadership:
             if not self.leads:
                 self._now(None)
             return
+        lapsed = not self.leads
         self._until_s = asked_s + LEASE_S
-        self._now(epoch)
+        self._now(epoch, lapsed=lapsed)
 
-    def _now(self, epoch: int | None) -> None:
+    def _now(self, epoch: int | None, *, lapsed: bool = False) -> None:
+        """lapsed: it did not lead for a while, though nobody else has: what was not told meanwhile is told now."""
         before, self._epoch = self._epoch, epoch
-        if before == epoch:
+        if before == epoch and not (lapsed and epoch is not None):
             return
         log.info("leadership.changed", leads=epoch is not None, epoch=epoch)
-        if before is not None:
+        if before is not None and before != epoch:
             self.changed(False)
         if epoch is not None:
             self._begun.bump()

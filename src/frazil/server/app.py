@@ -182,7 +182,7 @@ class Server:
         if 0 < desired.term < self._term:
             log.warning("desired-of-a-former-leader", term=desired.term, newest=self._term)
             return
-        self._generation, self._term = desired.generation, desired.term
+        self._generation, self._term = desired.generation, max(self._term, desired.term)
         self.images.want(desired.images)
         self.templates.want(desired.templates)
         self.keepers.want(desired.desktops)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
-from frazil.controller.store import Store, leader
+from frazil.controller.leadership import LEASE_S, Deposed, Leadership
+from frazil.controller.store import Store, leader, meta
+from frazil.controller.store.tables import leaders
+from tests.harness.postgresql import PostgreSQL
+from tests.unit.controller.world import HandClock
 
 LONG_S = 3600.0
 OVER_S = -1.0
@@ -58,3 +64,52 @@ def test_of_many_that_begin_at_once_one_leads(store: Store, round_: int) -> None
     with ThreadPoolExecutor(8) as threads:
         epochs = list(threads.map(lambda nth: _take(store, f"{round_}-{nth}"), range(16)))
     assert [epoch for epoch in epochs if epoch is not None] == [1]
+
+
+class Controller:
+    """What one has of leadership. `heard`: each time it began (True) or ceased (False) to lead."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.clock = HandClock()
+        self.leadership = Leadership(store, clock=self.clock, holder=name)
+        self.heard: list[bool] = []
+        self.leadership.changed = self.heard.append
+
+
+@pytest.fixture
+def shared(postgresql: PostgreSQL) -> Iterator[Store]:
+    made = Store.open(postgresql.database())
+    yield made
+    made.close()
+
+
+def _ends(tx: sa.Connection) -> None:
+    tx.execute(leaders.update().values(expires_s=0.0))
+
+
+async def test_what_a_deposed_leader_writes_is_not_written(shared: Store) -> None:
+    """Its own clock tells it that it leads; the database knows better."""
+    one, two = Controller(shared, "one"), Controller(shared, "two")
+    await one.leadership._renew()
+    await two.leadership._renew()
+    assert (one.leadership.leads, two.leadership.leads) == (True, False)
+    shared.write_now(_ends)
+    await two.leadership._renew()
+    assert (one.leadership.leads, two.leadership.leads) == (True, True)
+    with pytest.raises(Deposed):
+        await one.leadership.write(meta.raise_restore_generation)
+    assert shared.read_now(meta.restore_generation) == 1
+    assert not one.leadership.leads
+    assert one.heard == [True, False]
+    assert await two.leadership.write(meta.raise_restore_generation) == 2
+
+
+async def test_who_led_for_nobody_for_a_while_begins_anew(shared: Store) -> None:
+    """The database was slow: what was to be told to hosts in between was not."""
+    one = Controller(shared, "one")
+    await one.leadership._renew()
+    one.clock.advance(LEASE_S + 1)
+    assert not one.leadership.leads
+    await one.leadership._renew()
+    assert one.leadership.leads
+    assert one.heard == [True, True]

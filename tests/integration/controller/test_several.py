@@ -119,6 +119,26 @@ async def test_what_one_is_told_the_other_knows_at_once(pair: Pair) -> None:
                 assert ended.is_success, ended.text
 
 
+async def test_why_a_desktop_waits_is_known_to_each(pair: Pair) -> None:
+    async with _filled(pair):
+        async with pair[0].http() as http:
+            huge = {"name": "huge", "image": "debian", "profile": {"memory_mib": 1 << 20}, "max_desktops": 1}
+            made_one = await http.post("/api/v1/pools", json=huge)
+            assert made_one.status_code == 201, made_one.text
+            (headers,) = await _tokens(pair, 1)
+            assert (await http.put("/api/v1/pools/huge/users/p0")).is_success
+        async with pair[0].http(pair[0].at.public) as http:
+            answer = await http.post("/api/v1/sessions", json={"pool": "huge"}, headers=headers)
+            assert answer.status_code == 201, answer.text
+        for one in pair:
+
+            async def says_why(one: Controller = one) -> bool:
+                async with one.http() as http:
+                    return "memory" in (await http.get("/api/v1/desktops/huge-1")).json()["why"]
+
+            await until(says_why)
+
+
 async def test_after_the_leaders_death_the_other_leads_within_ten_seconds(pair: Pair) -> None:
     async with _filled(pair) as host:
         headers = await _tokens(pair, 2)

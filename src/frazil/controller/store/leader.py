@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from frazil.controller.store.tables import leaders
+from frazil.controller.store.upsert import insert_new
 
 PLANNING = "planning"
 
@@ -27,13 +27,9 @@ def take(tx: sa.Connection, *, holder: str, for_s: float) -> int | None:
         )
         .returning(leaders.c.epoch)
     )
+    insert_new(tx, leaders, {"name": PLANNING, "holder": "", "epoch": 0, "expires_s": 0.0}, keys=["name"])
     epoch = tx.execute(update).scalar()
-    if epoch is not None:
-        return int(epoch)
-    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    first = insert(leaders).values(name=PLANNING, holder=holder, epoch=1, expires_s=now + for_s)
-    made = tx.execute(first.on_conflict_do_nothing(index_elements=["name"]).returning(leaders.c.epoch)).scalar()
-    return None if made is None else int(made)
+    return None if epoch is None else int(epoch)
 
 
 def leave(tx: sa.Connection, *, holder: str) -> None:

@@ -14,17 +14,13 @@ def upsert(tx: sa.Connection, table: sa.Table, values: Mapping[str, object], *, 
     if not rest:
         insert_new(tx, table, values, keys=keys)
         return
-    tx.execute(_insert(tx, table, values).on_conflict_do_update(index_elements=list(keys), set_=rest))
+    insert = _insert(tx, table).values(dict(values))
+    tx.execute(insert.on_conflict_do_update(index_elements=list(keys), set_=rest))
 
 
 def insert_new(tx: sa.Connection, table: sa.Table, values: Mapping[str, object], *, keys: Sequence[str]) -> None:
     """A row that is there with these `keys` stays as it is."""
-    tx.execute(_insert(tx, table, values).on_conflict_do_nothing(index_elements=list(keys)))
-
-
-def _insert(tx: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> postgresql.Insert | sqlite.Insert:
-    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    return insert(table).values(dict(values))
+    tx.execute(_insert(tx, table).values(dict(values)).on_conflict_do_nothing(index_elements=list(keys)))
 
 
 def upsert_all(
@@ -33,6 +29,10 @@ def upsert_all(
     """`upsert` for many rows, which all have the same columns and different keys."""
     if not rows:
         return
-    insert = postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+    insert = _insert(tx, table)
     rest = {name: insert.excluded[name] for name in rows[0] if name not in keys}
     tx.execute(insert.on_conflict_do_update(index_elements=list(keys), set_=rest), [dict(row) for row in rows])
+
+
+def _insert(tx: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
