@@ -16,7 +16,6 @@ BUSY_TIMEOUT_S = 5.0
 READERS = 4
 WRITERS = 2
 """On PostgreSQL; SQLite has one."""
-LISTENERS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def make(url: str) -> Engines:
         )
     engine = sa.create_engine(
         url,
-        pool_size=READERS + WRITERS + LISTENERS,
+        pool_size=READERS + WRITERS,
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=BUSY_TIMEOUT_S,

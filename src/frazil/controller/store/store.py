@@ -108,10 +108,11 @@ class Store:
         while not self._closing.is_set():
             try:
                 with self._engines.read.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                    connection.exec_driver_sql(f"LISTEN {CHANNEL}")
-                    changed()
                     wire = connection.connection.driver_connection
                     assert isinstance(wire, psycopg.Connection)
+                    connection.detach()  # it is nobody else's, and is closed with this block
+                    connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+                    changed()
                     while not self._closing.is_set():
                         for word in wire.notifies(timeout=LISTEN_AGAIN_S):
                             if word.payload != self._name:
