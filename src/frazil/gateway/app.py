@@ -53,6 +53,7 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
     _keep_large_buffers_untouched()
     gc.freeze()  # What was imported stays; looking for garbage in it, again and again, would hold up all links.
     controller = ControllerSide([of.internal for of in settings.controller_sockets])
+    each_alone = [ControllerSide([of.internal]) for of in settings.controller_sockets]
     reports = Reports(controller)
     refusals = RefusedLinks(controller)
     sessions = LiveSessions()
@@ -80,13 +81,16 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
             tasks.create_task(refusals.run())
             tasks.create_task(certificate.follow())
             tasks.create_task(revocations.follow(controller, sessions))
-            tasks.create_task(measuring.tell(controller, sessions, clock=clock))
+            for one in each_alone:  # each keeps in its memory what it is told
+                tasks.create_task(measuring.tell(one, sessions, clock=clock))
             tasks.create_task(_take_connections(listening, parts))
             _log.info("gateway.listening", address=settings.listen)
             ready()
     finally:
         listening.close()
-        await _farewell(controller, reports, refusals)
+        await _farewell(reports, refusals)
+        for one in (controller, *each_alone):
+            await one.aclose()
         _log.info("gateway.stopped")
 
 
@@ -157,7 +161,7 @@ async def _guarded(sock: socket.socket, address: str, parts: ConnectionParts) ->
         _log.exception("gateway.bug", remote_address=address)
 
 
-async def _farewell(controller: ControllerSide, reports: Reports, refusals: RefusedLinks) -> None:
+async def _farewell(reports: Reports, refusals: RefusedLinks) -> None:
     """Say what can still be said of the links that just closed, briefly."""
     try:
         async with asyncio.timeout(FAREWELL_S):
@@ -165,8 +169,6 @@ async def _farewell(controller: ControllerSide, reports: Reports, refusals: Refu
             await refusals.flush()
     except TimeoutError:
         _log.info("gateway.reports-undelivered")
-    finally:
-        await controller.aclose()
 
 
 def _raise_file_limit() -> None:

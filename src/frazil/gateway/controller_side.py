@@ -53,18 +53,8 @@ class ControllerSide:
         await self._call("POST", "/internal/v1/refusals", body=refusals)
 
     async def say_lines(self, lines: Lines) -> None:
-        """Tells all controllers how the living sessions are: each keeps that in its memory.
-
-        Raises what the last one that could not be told raised, once all were tried.
-        """
-        failure: FrazilError | None = None
-        for socket in self._controllers:
-            try:
-                await self._call_at(socket, "POST", "/internal/v1/lines", body=lines)
-            except (Unavailable, NotFound, Refused) as exc:
-                failure = exc
-        if failure is not None:
-            raise failure
+        """Tells how the living sessions are."""
+        await self._call("POST", "/internal/v1/lines", body=lines)
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[AsyncIterator[Revocation | PolicyChanged]]:
