@@ -132,8 +132,9 @@ def take_in(ctx: Context, tx: sa.Connection, reports: Sequence[Report]) -> bool:
 def _tells_absence(report: Report) -> Desired | None:
     """What was asked for and is not there, unless it is named; None when the report tells of no absence."""
     message, sent = report.message, report.sent
-    whole = isinstance(message, Observed) and message.complete and sent is not None
-    return sent if whole and message.generation == sent.generation else None  # type: ignore[union-attr]
+    if sent is None or not isinstance(message, Observed) or not message.complete:
+        return None
+    return sent if message.generation == sent.generation else None
 
 
 def _desktops(report: Report, now: datetime) -> Iterator[DesktopObservation]:

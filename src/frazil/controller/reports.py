@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 
 from frazil.controller.hostreports import Report, take_in
 from frazil.controller.leadership import Leadership
@@ -39,6 +40,9 @@ class Reports:
             return [await self._one_transaction(reports)] * len(reports)
         except FrazilError:
             raise
+        except IntegrityError:
+            log.info("reports.apart", why="one is about what was deleted meanwhile", reports=len(reports))
+            return [await self._alone(report) for report in reports]
         except Exception:  # what one host says must not take the others' words with it
             log.exception("reports.not-written-together", reports=len(reports))
             return [await self._alone(report) for report in reports]
