@@ -46,16 +46,16 @@ class Crowd:
         self._url, self._ca = connection.public_place()
         self._left = threading.Event()
         self._lock = threading.Lock()
-        self._there: list[tuple[Client, str, frozenset[str]]] = []
-        """Who has signed in, and which sessions they had before."""
+        self._there: list[tuple[Client, str, str, frozenset[str]]] = []
+        """Who has signed in, by which token, and which sessions they had before."""
 
     def open(self, person: UserRequest) -> Address:
         """Sign in as somebody, and have their desktop of the pool. Raises what `Client` raises."""
         from frazil.viewer import address
 
-        client = self._signed_in(person)
+        client, token_id = self._signed_in(person)
         with self._lock:
-            self._there.append((client, person.name, _own(client, person.name)))
+            self._there.append((client, person.name, token_id, _own(client, person.name)))
         session = ready(client, self._pool, timeout_s=self._timeout_s, quiet=True, pause=self._pause)
         return address.of_viewer_file(client.viewer_file(session.id, wait_s=TICKET_WAIT_S))
 
@@ -64,18 +64,20 @@ class Crowd:
         self._left.set()
 
     def leave(self) -> int:
-        """End the sessions that were opened here; how many people's could not be ended."""
+        """End the sessions and tokens that were made here; how many people's could not be ended."""
         failed = 0
-        for client, name, before in self._there:
+        for client, name, token_id, before in self._there:
             try:
                 for session_id in _own(client, name) - before:
                     client.end_session(session_id)
+                client.delete_token(token_id)
             except FrazilError:
                 failed += 1
             client.close()
         return failed
 
-    def _signed_in(self, person: UserRequest) -> Client:
+    def _signed_in(self, person: UserRequest) -> tuple[Client, str]:
+        """And the id of the token that it works by, which ends by itself where `leave` is never reached."""
         with Client.remote(self._url, ca=self._ca) as door:
             login = door.sign_in(person.name, person.password)
             token = door.make_token(
@@ -83,7 +85,7 @@ class Crowd:
             )
             with suppress(FrazilError):  # it ends by itself
                 door.sign_out(csrf_token=login.csrf_token)
-        return Client.remote(self._url, token=SecretStr(token.token), ca=self._ca)
+        return Client.remote(self._url, token=SecretStr(token.token), ca=self._ca), token.id
 
     def _pause(self, seconds: float) -> None:
         if self._left.wait(seconds):

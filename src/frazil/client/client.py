@@ -77,6 +77,10 @@ class Client:
         response = self._calls.send("POST", "/tokens", body=request, headers=headers)
         return self._calls.parse(rest.NewApiToken, response)
 
+    def delete_token(self, token_id: str) -> None:
+        """It is of no use from now on, to this client neither where it is its own."""
+        self._calls.send("DELETE", f"/tokens/{token_id}")
+
     def users(self) -> list[rest.User]:
         return list(self._calls.items(rest.User, "/users"))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.database import opened
 from tests.harness.fake_server import hypervisor_dir
 from tests.harness.stack import Stack
 
@@ -44,6 +45,8 @@ def test_a_pool_is_loaded_by_people_and_left_as_it_was(tmp_path: Path) -> None:
         assert found["unanswered"] == 0
         assert 0 < found["key_to_picture_ms"]["p50"] <= found["key_to_picture_ms"]["p99"]
         assert stack.root.sessions() == []
+        with opened(stack.settings) as database:
+            assert database.execute("SELECT count(*) FROM api_tokens").fetchone() == (0,)
         say("revoke", "office", "--group", "load")
         refused = json.loads(say(*words, "--viewers", "1", code=1))
         assert [failure["viewers"] for failure in refused["failures"]] == [1]

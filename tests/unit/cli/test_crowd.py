@@ -25,6 +25,7 @@ class Controller:
 
     sessions: list[Session] = field(default_factory=list)
     signed_in: list[str] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
     closed: int = 0
     broken: bool = False
 
@@ -53,7 +54,11 @@ class FakeClient:
         return type("Login", (), {"csrf_token": "c"})()
 
     def make_token(self, _request: object, *, csrf_token: str) -> object:
-        return type("Token", (), {"token": self.name})()
+        self.controller.tokens.add(f"of {self.name}")
+        return type("Token", (), {"token": self.name, "id": f"of {self.name}"})()
+
+    def delete_token(self, token_id: str) -> None:
+        self.controller.tokens.remove(token_id)
 
     def sign_out(self, *, csrf_token: str) -> None:
         raise Unavailable("Just now.")  # which is no harm
@@ -104,7 +109,9 @@ def test_each_has_a_desktop_and_leaves_what_was_there(controller: Controller, pe
     many = Crowd("office", timeout_s=5)
     assert [many.open(one).host for one in (anna, bela)] == ["new-of-anna", "new-of-bela"]
     assert controller.signed_in == ["anna", "bela"]
+    assert len(controller.tokens) == 2
     assert many.leave() == 0
+    assert not controller.tokens
     assert [session.id for session in controller.sessions] == ["old-of-anna", "of-zoe"]
     assert controller.closed == 2
 
