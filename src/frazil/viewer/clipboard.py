@@ -94,6 +94,7 @@ class Clipboard:
         if not self._agent.can(AgentCap.CLIPBOARD_BY_DEMAND):
             raise Refused(
                 "Nothing may be copied into this desktop or out of it.",
-                remedy="Its pool's policy says so; an administrator can change it: frazil pool change --allow",
+                remedy="Its pool's policy says so; an administrator can change it: "
+                "frazil pool change POOL --allow clipboard-in --allow clipboard-out",
             )
         return ClipboardLayout.between(CAPS, self._agent.caps)
