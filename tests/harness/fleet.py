@@ -19,8 +19,8 @@ class Fleet:
     def __init__(
         self, socket: Path, count: int, *, installation_id: str, timings: Timings, seed: int = 1, first: int = 0
     ) -> None:
-        self.unshared_at_s: dict[str, tuple[float, float]] = {}
-        """By pool: when a host first and last heard (monotonic clock) that its desktops' memory is not to be shared."""
+        self.unshared_at_s: dict[str, float] = {}
+        """By pool: when the first host heard (monotonic clock) that its desktops' memory is not to be shared."""
         self.hosts = [
             SimulatedHost(
                 socket,
@@ -47,8 +47,7 @@ class Fleet:
     def _heard(self, desired: Desired) -> None:
         now_s = time.monotonic()
         for pool_id in {spec.pool_id for spec in desired.desktops if not spec.share_memory}:
-            first_s, _ = self.unshared_at_s.get(pool_id, (now_s, now_s))
-            self.unshared_at_s[pool_id] = first_s, now_s
+            self.unshared_at_s.setdefault(pool_id, now_s)
 
     def where(self) -> Iterator[tuple[str, str]]:
         """Each running desktop and its host's id."""
