@@ -34,6 +34,7 @@ from figures import Surroundings, cpu_s, image_key, report, spread
 from memory_limit import Account, limited
 from own_machine import INSIDE, inside
 from parts import since, spent_s
+from wakes import sleepers
 
 from frazil.cli.connection import pause
 from frazil.model.desktop import Phase
@@ -239,7 +240,8 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
 async def forked(options: argparse.Namespace, run: Run) -> dict[str, object]:
     before = run.account.taken_mib()
     began_s, spent_before_s = time.monotonic(), spent_s()
-    full = await run.fill(options.desktops, over_s=60 * options.minutes)
+    with sleepers() as woke_late_ms:
+        full = await run.fill(options.desktops, over_s=60 * options.minutes)
     came_s = time.monotonic() - began_s
     coming = since(spent_before_s, wall_s=came_s)
     await run.paused()
@@ -252,6 +254,7 @@ async def forked(options: argparse.Namespace, run: Run) -> dict[str, object]:
     held = len(run.seats)
     result: dict[str, object] = {
         "desktops": held, "came_over_s": round(came_s), "processors_busy_while_coming": coming,
+        "woke_late_ms_while_coming": woke_late_ms,
         "before_mib": before, "after_mib": in_use,
         "each_mib": round((in_use["held"] - before["held"]) / held, 1), "ksm": sharing,
         "resumed_s": spread(resumed_s), "processors_busy_while_resuming": busy, "looked_at": looked_at,
