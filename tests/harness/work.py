@@ -62,18 +62,23 @@ EDITOR = (
     + """
 test -s "/home/$user/Documents/sum.txt" || exit 7
 left_open mousepad "/home/$user/Documents/sum.txt"
-until as_person icesh -a list 2>/dev/null | grep -q sum.txt; do sleep 0.5; done
-editor=$(pgrep -n -x mousepad)
-until now=$(cut -d ' ' -f 14,15 "/proc/$editor/stat") && [ "$now" = "${before-}" ]; do
-    before=$now
-    sleep 1
-done
+rested() {
+    before=
+    while read -r _ _ _ _ _ _ _ _ _ _ _ _ _ utime stime _ < "/proc/$editor/stat"; do
+        [ "$utime $stime" = "$before" ] && return
+        before="$utime $stime"
+        sleep 1
+    done
+}
+until editor=$(pgrep -n -x mousepad); do sleep 0.5; done
+until rested && as_person icesh -a list 2>/dev/null | grep -q sum.txt; do sleep 0.5; done
 """
 )
 """What `WORK` wrote is opened in the editor, which stays.
 
-Nobody leaves before what they opened is there: a window names it, and the editor has come to rest (utime and stime of
-proc(5)) when this ends. Without `-a`, icesh would wait for a click on a window.
+Nobody leaves before what they opened is there: the editor has come to rest (utime and stime of proc(5)) and a window
+names it. Windows are listed only then, since that costs the guest more than a second. Without `-a`, icesh would wait
+for a click on a window.
 """
 WORK_DEADLINE_S = 300.0
 
