@@ -3,11 +3,11 @@
 
     .venv/bin/python bench/gateway.py [--seconds 1.5] [--rounds 5] [--idle 1000] [--busy 50] [--only WAY ...]
 
-Needs Debian's haproxy and websockify (`python3 scripts/bootstrap soak`). No libvirt: the back end is a plain socket
-that speaks SPICE, the same for all, and the controller is the tests' own. Each way has a relay of its own, with one
-process and one thread (websockify makes a process for each connection); all serve the same certificate and speak TLS
-1.3 with the same cipher. Relay, back end, controller and viewers are processes of their own, and only the relay's
-time is counted. Where root runs this, all relays go before other processes, as the gateway does under `frazil up`.
+Needs Debian's haproxy and websockify (`python3 scripts/bootstrap soak`). No root, no libvirt: the back end is a plain
+socket that speaks SPICE, the same for all, and the controller is the tests' own. Each way has a relay of its own, with
+one process and one thread (websockify makes a process for each connection); all serve the same certificate and speak
+TLS 1.3 with the same cipher. Relay, back end, controller and viewers are processes of their own, and only the relay's
+time is counted.
 
 The ways: `straight` to the back end, `tls` straight to it too but by TLS, `tunnel` (HTTP CONNECT) and `websocket`
 through the gateway, `haproxy`, `websockify`. By each, real SPICE sessions are made: a main link and a display link.

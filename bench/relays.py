@@ -22,7 +22,6 @@ from pathlib import Path
 
 from behind_gateway import settings_in
 
-from frazil.cli.supervisor import precedence
 from frazil.gateway.tls import SERVED_FILE, ensure_certificates
 from frazil.runtime import SystemClock
 
@@ -74,9 +73,7 @@ def versions() -> dict[str, str]:
 
 @contextmanager
 def running(name: str, directory: Path) -> Iterator[Relay]:
-    """The relay `name` of `COMMANDS`, before other processes as the gateway is under `frazil up` (docs/adr/0129).
-
-    Raises RuntimeError, with its last words, when it does not start."""
+    """The relay `name` of `COMMANDS`. Raises RuntimeError, with its last words, when it does not start."""
     port = free_port()
     log = directory / f"{name}-{port}.log"
     certified(directory)
@@ -84,11 +81,8 @@ def running(name: str, directory: Path) -> Iterator[Relay]:
         process = subprocess.Popen(
             COMMANDS[name](directory, port), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             env=dict(os.environ, FRAZIL_CONFIG=str(directory / f"gateway-{port}.toml")), cwd=directory,
-            start_new_session=True,
         )  # fmt: skip
     try:
-        with contextlib.suppress(PermissionError):  # nobody but root may
-            precedence.give(process.pid)
         _wait_until_it_listens(process, port, log)
         yield Relay(process.pid, port)
     finally:
