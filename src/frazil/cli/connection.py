@@ -94,10 +94,10 @@ def connect() -> Client:
 def _local(here: Settings) -> Path | None:
     """A controller of this machine that answers, else one that may be used; None where there is none."""
     found = [of.local for of in here.controller_sockets if os.access(of.local, os.W_OK)]
-    return next((local for local in found if _answers(local)), found[0] if found else None)
+    return next((local for local in found if answers(local)), found[0] if found else None)
 
 
-def _answers(local: Path) -> bool:
+def answers(local: Path) -> bool:
     """Whether a controller listens there: one that was killed leaves its socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(local)) == 0

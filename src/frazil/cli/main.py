@@ -11,7 +11,9 @@ import typer
 import frazil
 from frazil.cli import connection, processes
 from frazil.cli.commands import (
+    backup,
     connect,
+    database,
     desktop,
     events,
     group,
@@ -63,6 +65,8 @@ app.command("up")(lifecycle.up)
 app.command("down")(lifecycle.down)
 app.command("prepare", hidden=True)(lifecycle.prepare)
 app.command("doctor")(machine.doctor_)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("login")(sign_in.login)
 app.command("connect")(connect.connect)
 app.command("setup-link")(sign_in.setup_link)
@@ -77,6 +81,7 @@ app.add_typer(user.app, name="user")
 app.add_typer(group.app, name="group")
 app.add_typer(host.app, name="host")
 app.add_typer(spice.app, name="spice")
+app.add_typer(database.app, name="database", hidden=True)
 
 
 def _process(name: str, what: str) -> Callable[[int | None], None]:

@@ -40,7 +40,8 @@ def commands(of: typer.Typer = app, before: tuple[str, ...] = ()) -> list[tuple[
     for group in of.registered_groups:
         assert group.typer_instance is not None
         assert isinstance(group.name, str)
-        found.extend(commands(group.typer_instance, (*before, group.name)))
+        if not group.hidden:
+            found.extend(commands(group.typer_instance, (*before, group.name)))
     return found
 
 

@@ -24,7 +24,7 @@ from frazil.controller.presence import Presence
 from frazil.controller.reconcile import Reconciler
 from frazil.controller.services import Context, build, forgetting
 from frazil.controller.store import Store
-from frazil.controller.store.engine import sqlite_url
+from frazil.controller.store.engine import url_of
 from frazil.model.clock import Clock, Ids
 from frazil.model.errors import InvalidInput
 from frazil.settings import Settings
@@ -46,7 +46,7 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
     installation_id = read_installation_id(settings.installation_file)
     async with AsyncExitStack() as stack:
         listening = {path: _listen(stack, path) for path in at}
-        store = await asyncio.to_thread(Store.open, settings.database_url or _default_url(settings))
+        store = await asyncio.to_thread(Store.open, url_of(settings))
         stack.callback(store.close)
         passwords = Passwords()
         stack.callback(passwords.close)
@@ -88,11 +88,6 @@ def _listen(stack: AsyncExitStack, path: Path) -> socket.socket:
     stack.callback(path.unlink, missing_ok=True)
     stack.callback(made.close)
     return made
-
-
-def _default_url(settings: Settings) -> str:
-    settings.controller_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return sqlite_url(settings.controller_dir / "frazil.sqlite3")
 
 
 def read_installation_id(path: Path) -> str:

@@ -89,6 +89,7 @@ def prepare() -> None:
 
 def down(
     grace: Annotated[float, typer.Option("--grace", min=0, metavar="SECONDS", help="For desktops to shut down.")] = 20,
+    keep_desktops: Annotated[bool, typer.Option("--keep-desktops", help="Let the desktops go on.")] = False,
     as_json: Json = False,
 ) -> None:
     """Stop Frazil on this machine, and its desktops too.
@@ -100,13 +101,14 @@ def down(
     Examples:
       sudo frazil down
       sudo frazil down --grace 60
+      sudo frazil down --keep-desktops
     """
     settings = connection.settings()
     if os.geteuid() != 0:
         raise Refused("Frazil is stopped by root.", remedy="sudo frazil down")
     stopped_processes = _stop_processes(settings)
     stopped: list[domains.Ours] = []
-    if settings.installation_file.exists():
+    if settings.installation_file.exists() and not keep_desktops:
         installation_id = str(json.loads(settings.installation_file.read_text(encoding="utf-8"))["installation_id"])
         with output.progress("Stopping the desktops", quiet=as_json):
             stopped = domains.stop_all(
@@ -118,6 +120,8 @@ def down(
     }
     count = f"{len(stopped)} desktop{'' if len(stopped) == 1 else 's'}"
     words = f"Frazil is stopped, and {count}." if stopped_processes else f"Frazil was not up; {count} stopped."
+    if keep_desktops:
+        words = f"{'Frazil is stopped' if stopped_processes else 'Frazil was not up'}; its desktops go on."
     output.answer(result, as_json=as_json, people=lambda: output.say(words))
 
 

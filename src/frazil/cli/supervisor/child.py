@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from frazil.cli.supervisor.accounts import Account, Accounts
 from frazil.cli.supervisor.code import Code
 from frazil.settings import Settings
 
+PASSED_ON = ("PATH", "LANG", "TZ", "FRAZIL_CONFIG")
 PRIVILEGED_PORTS = 1024
 ROTATE_AT_BYTES = 16 << 20
 
@@ -40,13 +41,8 @@ class Child:
 
     def environment(self, given: Mapping[str, str], *, first: bool) -> dict[str, str]:
         """What the process sees of our environment. A failpoint kills it once, not at every start."""
-        names = ["PATH", "LANG", "TZ", "FRAZIL_CONFIG"]
-        if first:
-            names.append("FRAZIL_FAILPOINT")
-        seen = {name: given[name] for name in names if name in given}
-        if self.code.path:
-            seen["PYTHONPATH"] = self.code.path
-        return {**seen, "PYTHONUNBUFFERED": "1", "HOME": "/nonexistent"}
+        names = (*PASSED_ON, "FRAZIL_FAILPOINT") if first else PASSED_ON
+        return environment(given, self.code, names)
 
     def open_log(self) -> int:
         """The log file's descriptor, for appending; a long one is put aside first. Only root and its group read it."""
@@ -97,10 +93,10 @@ def children(settings: Settings, accounts: Accounts, *, own: Code, others: Code)
         f"controller-{number}": ("controller", "--number", str(number)) for number in range(2, settings.controllers + 1)
     }
     prefixes = {
-        **dict.fromkeys(("controller", *controllers), (_unprivileged(accounts.controller, None), others)),
+        **dict.fromkeys(("controller", *controllers), (unprivileged(accounts.controller), others)),
         # dies with its supervisor, as the others do: two servers for one host must not be
         "server": (("setpriv", "--pdeathsig", "TERM"), own),
-        "gateway": (_unprivileged(accounts.gateway, bind), others),
+        "gateway": (unprivileged(accounts.gateway, bind), others),
     }
     return [
         Child(
@@ -117,7 +113,15 @@ def children(settings: Settings, accounts: Accounts, *, own: Code, others: Code)
     ]
 
 
-def _unprivileged(account: Account, capability: str | None) -> tuple[str, ...]:
+def environment(given: Mapping[str, str], code: Code, names: Sequence[str] = PASSED_ON) -> dict[str, str]:
+    """What a process of ours sees of our environment."""
+    seen = {name: given[name] for name in names if name in given}
+    if code.path:
+        seen["PYTHONPATH"] = code.path
+    return {**seen, "PYTHONUNBUFFERED": "1", "HOME": "/nonexistent"}
+
+
+def unprivileged(account: Account, capability: str | None = None) -> tuple[str, ...]:
     """Become `account`, for good and with nothing of root's rights but `capability`."""
     who = ("setpriv", "--reuid", str(account.uid), "--regid", str(account.gid), "--init-groups", "--no-new-privs")
     if capability is None:

@@ -30,24 +30,54 @@ def for_root() -> Code:
 
 
 def for_others(state_dir: Path) -> Code:
-    """What every user can read: the code that runs now, or a copy of it."""
-    package = Path(frazil.__file__).resolve().parent
-    packages = Path(sysconfig.get_path("purelib"))
-    if all(open_to_all(path) for path in (package, packages, Path(sys.executable).parent)):
+    """What every user can read: the code that runs now, or a copy of it. Not while Frazil runs from such a copy."""
+    package, packages = _ours()
+    if _open(package, packages):
         return for_root()
     base = state_dir / "code"
-    base.mkdir(mode=0o755, exist_ok=True)
-    libraries = base / f"libraries-{_names_of(packages)}"
-    if not libraries.exists():
+    base.mkdir(mode=0o755, parents=True, exist_ok=True)
+    copies = _copies(base, packages)
+    if not copies.libraries.exists():
         for old in base.glob("libraries-*"):
             shutil.rmtree(old)
-        _copy(packages, libraries)
-    own = base / "own"
-    if own.exists():
-        shutil.rmtree(own)
-    _copy(package, own / "frazil")
-    interpreter = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    return Code(interpreter, f"{own}:{libraries}")
+        _copy(packages, copies.libraries)
+    if copies.own.exists():
+        shutil.rmtree(copies.own)
+    _copy(package, copies.own / "frazil")
+    return copies.code
+
+
+def as_it_runs(state_dir: Path) -> Code:
+    """What `for_others` made for the processes that may be running, left as it is; made where there is none."""
+    package, packages = _ours()
+    copies = _copies(state_dir / "code", packages)
+    if not _open(package, packages) and copies.libraries.exists() and (copies.own / "frazil").exists():
+        return copies.code
+    return for_others(state_dir)
+
+
+@dataclass(frozen=True, slots=True)
+class _Copies:
+    own: Path
+    libraries: Path
+
+    @property
+    def code(self) -> Code:
+        interpreter = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return Code(interpreter, f"{self.own}:{self.libraries}")
+
+
+def _copies(base: Path, packages: Path) -> _Copies:
+    return _Copies(base / "own", base / f"libraries-{_names_of(packages)}")
+
+
+def _ours() -> tuple[Path, Path]:
+    """Our package's directory, and that of the packages that it needs."""
+    return Path(frazil.__file__).resolve().parent, Path(sysconfig.get_path("purelib"))
+
+
+def _open(package: Path, packages: Path) -> bool:
+    return all(open_to_all(path) for path in (package, packages, Path(sys.executable).parent))
 
 
 def open_to_all(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from frazil.controller.planning.actions import (
     Action,
     Announce,
+    CatchUp,
     EndKept,
     EndOperation,
     EndSession,
@@ -33,6 +34,7 @@ from frazil.controller.planning.plan import plan
 __all__ = [
     "Action",
     "Announce",
+    "CatchUp",
     "DesktopFacts",
     "EndKept",
     "EndOperation",

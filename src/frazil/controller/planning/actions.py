@@ -104,6 +104,13 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class CatchUp:
+    """The desktop's host has a newer placement or attempt of it: the database was restored from a backup of before."""
+
+    desktop_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveDesktop:
     """Forget a desktop that its host was seen to have no more."""
 
@@ -144,6 +151,7 @@ Action = (
     | WarnSession
     | EndSession
     | Announce
+    | CatchUp
     | RemoveDesktop
     | RemovePool
     | RemoveImage

@@ -100,6 +100,15 @@ class DesktopFacts:
             return None
         return seen
 
+    @property
+    def outdated(self) -> bool:
+        """Whether its host has a newer placement or attempt of it: the database was restored from an old backup."""
+        return is_outdated(self.wanted, self.seen)
+
+
+def is_outdated(wanted: Wanted, seen: Seen | None) -> bool:
+    return seen is not None and (seen.epoch, seen.attempt) > (wanted.epoch, wanted.attempt)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFacts:

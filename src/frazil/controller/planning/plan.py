@@ -9,6 +9,7 @@ from frazil.controller.planning import images, lifecycle, maintenance, session_r
 from frazil.controller.planning.actions import (
     Action,
     Announce,
+    CatchUp,
     EndKept,
     EndSession,
     Fail,
@@ -88,6 +89,9 @@ class _Planner:
         )
 
     def _one(self, desktop: DesktopFacts, phase: Phase) -> None:
+        if desktop.outdated:
+            self._actions.append(CatchUp(desktop.id))
+            return
         if phase is Phase.GONE:
             self._actions.append(RemoveDesktop(desktop.id))
             return

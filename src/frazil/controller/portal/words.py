@@ -168,11 +168,6 @@ _FAILURES: dict[str, tuple[str, str, str]] = {
         N_("Try again. If it happens twice, tell your administrator the reference below."),
         N_("Look at its picture and at the guest's own log, then retry it."),
     ),
-    "stale-epoch": (
-        N_("This host has seen a newer placement of the desktop and refuses an older one."),
-        N_("Tell your administrator the reference below."),
-        N_("If the database was restored from a backup, raise its restore generation."),
-    ),
     "foreign-domain": (
         N_("A virtual machine that Frazil did not make stands in the desktop's place."),
         N_("Tell your administrator the reference below."),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from frazil.controller.planning import (
     Action,
     Announce,
+    CatchUp,
     EndKept,
     EndOperation,
     EndSession,
@@ -24,6 +25,7 @@ from frazil.controller.planning import (
     WantAbsent,
     WarnSession,
 )
+from frazil.controller.planning.facts import is_outdated
 from frazil.controller.planning.lifecycle import lost_while_paused, stopped_to_restart
 from frazil.controller.planning.placement import Chosen
 from frazil.controller.planning.session_rules import end_of
@@ -31,7 +33,7 @@ from frazil.controller.presence import PresenceView
 from frazil.controller.services import giving, journal, recycling, release, session_limits, views, words
 from frazil.controller.services.context import Context
 from frazil.controller.services.making import has_room, make_desktop
-from frazil.controller.store import desktops, hosts, images, operations, placements, pools, sessions
+from frazil.controller.store import desktops, hosts, images, operations, placements, pools, restored, sessions
 from frazil.model.desktop import Phase, Power
 
 
@@ -64,6 +66,8 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
             _end_session(ctx, tx, session_id)
         case Announce():
             _announce(ctx, tx, action)
+        case CatchUp(desktop_id):
+            _catch_up(ctx, tx, desktop_id)
         case RemoveDesktop(desktop_id):
             _remove_desktop(ctx, tx, desktop_id)
         case RemovePool(pool_id):
@@ -190,6 +194,26 @@ def _announce(ctx: Context, tx: sa.Connection, action: Announce) -> None:
     if action.after is not Phase.FAILED:  # its own event says why
         text = f"{words.PHASE_TEXT[action.after]}{took}."
         journal.note(ctx, tx, f"desktop.{action.after.value}", text, desktop_id=row.id, outcome="seen")
+
+
+def _catch_up(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:
+    """Somebody's own desktop goes on as it is on its host. Of any other one nobody knows whose it is by now: what its
+    host has of it becomes a stray, and nobody is given it."""
+    row = desktops.find(tx, desktop_id)
+    pool = pools.find(tx, row.pool_id) if row is not None else None
+    if row is None or pool is None or row.seen is None or not is_outdated(row.wanted, row.seen):
+        return  # it was caught up with since the plan was made
+    own = pool.kind == "persistent" and row.assigned_user_id is not None and row.power is not Power.ABSENT
+    if own:
+        desktops.adopt(tx, desktop_id, epoch=row.seen.epoch, attempt=row.seen.attempt, now=ctx.clock.now())
+        text = "Since the backup that was restored its host has started it anew; it goes on as it is there."
+        journal.note(ctx, tx, "desktop.adopted", text, desktop_id=desktop_id, outcome="seen")
+        return
+    for session in sessions.open_ones(tx, desktop_id=desktop_id):
+        sessions.end(tx, session.id, reason=restored.SESSION_ENDED, now=ctx.clock.now())
+    desktops.forget(tx, [desktop_id])
+    text = restored.forgotten(row.name)
+    journal.note(ctx, tx, "desktop.forgotten", text, desktop_id=desktop_id, outcome="seen")
 
 
 def _remove_desktop(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:

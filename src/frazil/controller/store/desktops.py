@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from frazil.controller.store import failures
+from frazil.controller.store import failures, meta
 from frazil.controller.store.rows import DesktopRow, PoolRow, SeenRow
 from frazil.controller.store.tables import TENANT, desktop_seen, desktops, disks
 from frazil.controller.store.upsert import upsert_all
@@ -19,6 +19,8 @@ AT_ONCE = 1000
 KEPT_AT_LEAST = timedelta(hours=1)
 """So long nothing in the recycle bin goes after a controller has begun, or the time of day was set."""
 
+_NEWEST = {"epoch_generation": meta.newest_generation(desktops.c.epoch_generation)}
+"""Of every new attempt: after a restore it is newer than all that the backup did not know."""
 _SEEN = [
     desktop_seen.c.state,
     desktop_seen.c.guest,
@@ -266,7 +268,7 @@ def want_absent(tx: sa.Connection, desktop_id: str, *, now: datetime) -> bool:
 
 def _gone(now: datetime) -> dict[str, object]:
     attempt = desktops.c.attempt + 1
-    power = {"power": Power.ABSENT.value, "graceful": False, "restart": False, "attempt": attempt}
+    power = {"power": Power.ABSENT.value, "graceful": False, "restart": False, "attempt": attempt, **_NEWEST}
     return {**power, "wanted_since": now, "kept_until": None, "kept_for": None}
 
 
@@ -281,6 +283,7 @@ def keep(tx: sa.Connection, desktop_id: str, *, until: datetime, whose: str, fai
         "restart": False,
         "wanted_since": now,
         "attempt": desktops.c.attempt + int(failed),
+        **(_NEWEST if failed else {}),
         "failure": None,
         "failed_at": None,
         "kept_until": until,
@@ -311,10 +314,30 @@ def retry(tx: sa.Connection, desktop_id: str, *, now: datetime) -> None:
         "restart": False,
         "wanted_since": now,
         "attempt": desktops.c.attempt + 1,
+        **_NEWEST,
         "failure": None,
         "failed_at": None,
     }
     tx.execute(query.values(values))
+
+
+def adopt(tx: sa.Connection, desktop_id: str, *, epoch: Epoch, attempt: int, now: datetime) -> None:
+    """Go on from a placement and an attempt that the database did not know; an earlier failure is forgotten."""
+    values = {
+        "epoch_generation": epoch.generation,
+        "epoch_counter": epoch.counter,
+        "attempt": attempt,
+        "wanted_since": now,
+        "failure": None,
+        "failed_at": None,
+    }
+    tx.execute(desktops.update().where(desktops.c.id == desktop_id).values(values))
+
+
+def forget(tx: sa.Connection, ids: Sequence[str]) -> None:
+    """Know nothing of these any more; what their hosts have of them stays there, as strays."""
+    for begin in range(0, len(ids), AT_ONCE):
+        tx.execute(desktops.delete().where(desktops.c.id.in_(ids[begin : begin + AT_ONCE])))
 
 
 def fail(tx: sa.Connection, desktop_id: str, *, attempt: int, failure: Failure, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from frazil.controller.store import anycase
+from frazil.settings import Settings
 
 BUSY_TIMEOUT_S = 5.0
 READERS = 4
@@ -32,6 +33,14 @@ class Engines:
 
 def sqlite_url(path: Path) -> str:
     return f"sqlite+pysqlite:///{path}"
+
+
+def url_of(settings: Settings) -> str:
+    """Where the installation's database is; SQLite's directory is made if need be."""
+    if settings.database_url:
+        return settings.database_url
+    settings.controller_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return sqlite_url(settings.controller_dir / "frazil.sqlite3")
 
 
 def make(url: str) -> Engines:

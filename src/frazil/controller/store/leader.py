@@ -48,6 +48,12 @@ def leads(tx: sa.Connection, *, holder: str, epoch: int) -> bool:
     return tx.execute(query.with_for_update(read=True)).scalar() is not None
 
 
+def somebody(tx: sa.Connection) -> bool:
+    """Whether any controller leads, or may."""
+    query = sa.select(leaders.c.epoch).where(leaders.c.name == PLANNING, leaders.c.expires_s > _now(tx))
+    return tx.execute(query).scalar() is not None
+
+
 def _now(tx: sa.Connection) -> sa.ColumnElement[float]:
     """Seconds since 1970, of this moment and not of the transaction's beginning."""
     if tx.dialect.name == "postgresql":

@@ -17,6 +17,12 @@ def restore_generation(tx: sa.Connection) -> int:
     return 1 if found is None else int(found)
 
 
+def newest_generation(otherwise: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    """That number in a statement; `otherwise` when it is in no row."""
+    query = sa.select(sa.cast(meta.c.value, sa.Integer)).where(meta.c.key == _GENERATION)
+    return sa.func.coalesce(query.scalar_subquery(), otherwise)
+
+
 def raise_restore_generation(tx: sa.Connection) -> int:
     """After a restore: every placement from now on is newer than any that the backup did not know."""
     raised = restore_generation(tx) + 1

@@ -52,7 +52,7 @@ class Store:
         """Bring the schema up to date (blocking; call it in a thread) and open the store."""
         engines = engine.make(url)
         try:
-            with _words():
+            with in_words():
                 migrate.upgrade(engines.write)
         except BaseException:
             engines.dispose()
@@ -83,7 +83,7 @@ class Store:
 
     def write_now(self, work: Callable[[sa.Connection], T], *, changes: Callable[[T], bool] = lambda _: True) -> T:
         """The blocking form of `write`; for threads only."""
-        with _words(), self._engines.write.begin() as connection:
+        with in_words(), self._engines.write.begin() as connection:
             result = work(connection)
             if self.shared and changes(result):
                 connection.execute(sa.select(sa.func.pg_notify(CHANNEL, self._name)))
@@ -123,7 +123,7 @@ class Store:
 
     def read_now(self, work: Callable[[sa.Connection], T]) -> T:
         """The blocking form of `read`; for threads only."""
-        with _words(), self._engines.read.begin() as connection:
+        with in_words(), self._engines.read.begin() as connection:
             return work(connection)
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class Store:
 
 
 @contextmanager
-def _words() -> Iterator[None]:
+def in_words() -> Iterator[None]:
     """Turn what the database can't do now into errors with words; our own errors and broken constraints pass."""
     try:
         yield

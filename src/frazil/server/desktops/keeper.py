@@ -19,7 +19,7 @@ import structlog
 
 from frazil import failpoint
 from frazil.model.clock import Clock
-from frazil.model.desktop import Failure, Guest, Power, State
+from frazil.model.desktop import Epoch, Failure, Guest, Power, State
 from frazil.model.errors import FrazilError, GuestSilent, HostError, NotFound, Unavailable
 from frazil.server.desktops.directory import DesktopDirectory, Record
 from frazil.server.desktops.slots import StartSlots
@@ -27,7 +27,7 @@ from frazil.server.desktops.starter import Starter
 from frazil.server.desktops.steps import Do, Situation, Step, decide, had_stopped, is_ready
 from frazil.server.guests.watch import GuestWatch
 from frazil.server.hypervisor.port import Domain, DomainState, Hypervisor
-from frazil.wire.hostlink import DesktopObservation, DesktopSpec, FailureField, SignOn
+from frazil.wire.hostlink import DesktopObservation, DesktopSpec, EpochField, FailureField, SignOn
 
 log = structlog.get_logger(__name__)
 
@@ -135,6 +135,8 @@ class Keeper:
                     return self._failed(spec, record, step)
                 if step.do is Do.NOTHING:
                     self._silent_since = None
+                    if step.newer is not None:
+                        host.slots.give_back(self)
                     await self._settle(spec, domain, record)
                     if step.look_again_at is None:
                         return RESYNC_S
@@ -321,7 +323,14 @@ class Keeper:
             guest = Guest.AGENT  # it is there, but does not know yet who it is
         sign_on = self._watch.sign_on if self._watch is not None else None
         self._say(
-            spec, state, guest=guest, sign_on=sign_on, step=step.words, failure=step.failure, started_at=started_at
+            spec,
+            state,
+            guest=guest,
+            sign_on=sign_on,
+            step=step.words,
+            failure=step.failure,
+            started_at=started_at,
+            newer=step.newer,
         )
 
     def _count_anew_once_steady(self, ready: bool) -> None:
@@ -344,12 +353,15 @@ class Keeper:
         step: str = "",
         failure: Failure | None = None,
         started_at: datetime | None = None,
+        newer: tuple[Epoch, int] | None = None,
     ) -> None:
-        """Report what is seen, when it differs from what was said last."""
+        """Report what is seen, when it differs from what was said last. `newer`: whose placement and attempt it is,
+        where that is not what the spec tells of."""
+        epoch, attempt = newer or (Epoch(spec.epoch.generation, spec.epoch.counter), spec.attempt)
         seen = DesktopObservation(
             desktop_id=spec.desktop_id,
-            epoch=spec.epoch,
-            attempt=spec.attempt,
+            epoch=EpochField(generation=epoch.generation, counter=epoch.counter),
+            attempt=attempt,
             state=state,
             guest=guest,
             sign_on=sign_on,

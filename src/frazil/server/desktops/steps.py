@@ -35,12 +35,17 @@ class Do(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do, why in words (shown to people while it happens), and when to look again at the latest."""
+    """What to do, why in words (shown to people while it happens), and when to look again at the latest.
+
+    newer: the placement and attempt of what is there, where the spec tells of older ones, as a controller does whose
+    database was restored from a backup: it is told what is here, and nothing is done.
+    """
 
     do: Do
     words: str = ""
     failure: Failure | None = None
     look_again_at: datetime | None = None
+    newer: tuple[Epoch, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +77,6 @@ class Situation:
 
 NOTHING = Step(Do.NOTHING)
 
-STALE = Failure(
-    "stale-epoch",
-    "This host has seen a newer placement of the desktop and refuses an older one.",
-    "If the database was restored from a backup, raise its restore generation.",
-)
 FOREIGN = Failure(
     "foreign-domain",
     "A domain that Frazil did not make has this desktop's id; it is left alone.",
@@ -146,16 +146,23 @@ def is_ready(ready_when: ReadyWhen, guest: Guest, record: Record | None) -> bool
             return True
 
 
+def newest(domain: Domain | None, record: Record | None) -> tuple[Epoch, int] | None:
+    """The newest placement and attempt that there is something of here, the domain being ours."""
+    there = (record, domain.labels if domain is not None else None)
+    return max(((one.epoch, one.attempt) for one in there if one is not None), default=None)
+
+
 def decide(spec: DesktopSpec, now: datetime, at: Situation) -> Step:
     """The next step towards `spec`. Called again after each step until it says NOTHING or FAIL."""
     wanted = (Epoch(spec.epoch.generation, spec.epoch.counter), spec.attempt)
-    known = [(thing.epoch, thing.attempt) for thing in (at.record, at.domain and at.domain.labels) if thing]
-    if any(epoch > wanted[0] for epoch, _ in known):
-        return Step(Do.FAIL, failure=STALE)
     domain = at.domain
+    if domain is not None and (domain.labels is None or domain.labels.installation_id != at.installation_id):
+        return Step(Do.FAIL, failure=FOREIGN)
+    known = newest(domain, at.record)
+    if known is not None and known > wanted:
+        return Step(Do.NOTHING, "Left alone: what is here is newer than what is wanted", newer=known)
     if domain is not None:
-        if domain.labels is None or domain.labels.installation_id != at.installation_id:
-            return Step(Do.FAIL, failure=FOREIGN)
+        assert domain.labels is not None
         if (domain.labels.epoch, domain.labels.attempt) != wanted:
             return Step(Do.DESTROY, "Ending what an earlier attempt left")
     if spec.power is Power.ABSENT:

@@ -9,6 +9,7 @@ import pytest
 
 from frazil.controller.planning import (
     Announce,
+    CatchUp,
     DesktopFacts,
     EndKept,
     EndOperation,
@@ -25,12 +26,27 @@ from frazil.controller.planning import (
     WantAbsent,
     plan,
 )
-from frazil.model.desktop import Failure, Guest, Phase, Power, State
+from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, State
 from frazil.model.room import Cost, Room
 from frazil.server.desktops.steps import DISK_FULL
 from tests.unit.controller.planning.build import BROKEN, NOW, ago, desktop, facts, host, image, pool
 
 STARTING = (State.RUNNING, Guest.AGENT)
+
+
+@pytest.mark.parametrize("power", list(Power))
+@pytest.mark.parametrize("failure", [None, BROKEN])
+def test_what_its_host_knows_better_than_an_old_backup_is_caught_up_with_first(
+    power: Power, failure: Failure | None
+) -> None:
+    old = desktop(power=power, attempt=2, seen_attempt=3, failure=failure, kept_until=ago(1), assigned=True)
+    assert plan(facts(desktops=(old,))).actions[0] == CatchUp("d1")
+    assert {type(action) for action in plan(facts(desktops=(old,))).actions} <= {CatchUp, MakeSpare}
+    assert old.seen is not None
+    newer_epoch = replace(old, seen=replace(old.seen, epoch=Epoch(1, 2), attempt=1))
+    assert plan(facts(desktops=(newer_epoch,))).actions[0] == CatchUp("d1")
+    older = desktop(power=power, attempt=4, seen_attempt=3, assigned=True)
+    assert CatchUp("d1") not in plan(facts(desktops=(older,))).actions
 
 
 def test_an_empty_pool_gets_its_spares_and_a_full_one_none() -> None:

@@ -17,6 +17,7 @@ from frazil.server.guests.watch import GuestWatch
 from frazil.server.hypervisor.port import Domain, DomainPlan
 from frazil.server.templates.templates import Impossible, Making
 from frazil.wire.hostlink import EpochField, Person
+from tests.fakes.hypervisor import STARTS
 from tests.unit.server.desktops.keeper_world import DEADLINE_S, Waiter, World, spec
 
 
@@ -191,15 +192,21 @@ async def test_a_desktop_waits_for_its_image(world: World) -> None:
     await world.until(lambda seen: seen["id-d1"].guest is Guest.READY)
 
 
-async def test_an_older_epoch_is_refused(world: World) -> None:
-    world.keepers.want([spec(epoch=EpochField(generation=1, counter=5))])
+@pytest.mark.parametrize("power", [Power.RUNNING, Power.ABSENT])
+@pytest.mark.parametrize(("counter", "attempt"), [(4, 9), (5, 2)])
+async def test_what_is_newer_than_what_is_wanted_is_told_and_left_alone(
+    world: World, power: Power, counter: int, attempt: int
+) -> None:
+    now = spec(epoch=EpochField(generation=1, counter=5), attempt=3)
+    world.keepers.want([now])
     await world.until(lambda seen: "id-d1" in seen and seen["id-d1"].guest is Guest.READY)
-    world.keepers.want([spec(power=Power.ABSENT, epoch=EpochField(generation=1, counter=4))])
-    newest = await world.until(lambda seen: seen["id-d1"].failure is not None)
-    failure = newest["id-d1"].failure
-    assert failure is not None
-    assert failure.code == "stale-epoch"
-    assert len(await world.hypervisor.domains()) == 1
+    world.keepers.want([spec(power=power, epoch=EpochField(generation=1, counter=counter), attempt=attempt)])
+    told = (await world.until(lambda seen: "newer" in seen["id-d1"].step))["id-d1"]
+    assert (told.epoch, told.attempt, told.state, told.failure) == (now.epoch, 3, State.RUNNING, None)
+    world.keepers.want([now])
+    again = (await world.until(lambda seen: "newer" not in seen["id-d1"].step))["id-d1"]
+    assert (again.attempt, again.state, again.guest) == (3, State.RUNNING, Guest.READY)
+    assert (world.root / "vms" / STARTS).read_text().count("desktop:id-d1") == 1
     assert world.disks() == ["id-d1"]
 
 

@@ -188,11 +188,18 @@ def test_the_disk_of_one_that_was_deleted_and_is_kept_stays_whichever_attempt_ma
 
 
 @pytest.mark.parametrize("power", list(Power))
-def test_an_older_epoch_is_refused_whatever_is_wanted(power: Power) -> None:
-    newer = replace(RUNS, record=replace(RECORD, epoch=Epoch(1, 6)))
-    assert decide(wanting(power), NOW, newer).failure == steps.STALE
-    newer = replace(RUNS, domain=domain(labels=replace(LABELS, epoch=Epoch(2, 0))))
-    assert decide(wanting(power), NOW, newer).failure == steps.STALE
+def test_what_is_newer_than_what_is_wanted_is_left_alone_whatever_that_is(power: Power) -> None:
+    left = {
+        replace(RUNS, record=replace(RECORD, epoch=Epoch(1, 6))): (Epoch(1, 6), 2),
+        replace(RUNS, domain=domain(labels=replace(LABELS, epoch=Epoch(2, 0), attempt=1))): (Epoch(2, 0), 1),
+        # Of a database that does not know of the third.
+        replace(RUNS, record=replace(RECORD, attempt=3)): (Epoch(1, 5), 3),
+        replace(RUNS, domain=domain(labels=replace(LABELS, attempt=3))): (Epoch(1, 5), 3),
+        replace(RUNS, domain=None, record=replace(RECORD, attempt=3)): (Epoch(1, 5), 3),
+    }
+    for at, newer in left.items():
+        step = decide(wanting(power), NOW, at)
+        assert (step.do, step.newer, step.failure) == (Do.NOTHING, newer, None)
 
 
 @pytest.mark.parametrize("power", list(Power))
@@ -246,7 +253,7 @@ def test_destruction_is_only_ever_of_our_own(at: Situation, power: Power, gracef
         assert at.domain is not None
         assert at.domain.labels is not None
         assert at.domain.labels.installation_id == OURS
-        assert at.domain.labels.epoch <= Epoch(1, 5)
+        assert (at.domain.labels.epoch, at.domain.labels.attempt) <= (Epoch(1, 5), 2)
     if step.do is Do.REMOVE_DISK:
         assert at.domain is None
         assert at.record is not None

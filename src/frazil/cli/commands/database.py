@@ -1,0 +1,75 @@
+"""`frazil database …`: what `frazil backup` and `frazil restore` run as the controller's user. Not for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+
+from frazil.cli import connection
+from frazil.cli.options import group
+from frazil.controller.store import backup, engine, restored
+from frazil.controller.store.store import in_words
+from frazil.runtime import SystemClock, SystemIds
+from frazil.settings import Settings
+
+app = group("The database as lines of text.")
+
+
+@app.command("dump")
+def dump() -> None:
+    """Write all that the database holds to the standard output.
+
+    \b
+    Examples:
+      frazil database dump
+    """
+    url = engine.url_of(connection.settings())
+    file = _file(url)
+    if file is not None and not file.exists():
+        return
+    with in_words():
+        for line in backup.save(url):
+            sys.stdout.write(line + "\n")
+
+
+@app.command("load")
+def load(
+    made_at: Annotated[datetime, typer.Option("--made-at", help="When the lines were written.")],
+    afresh: Annotated[bool, typer.Option("--afresh", help="Set aside a file of SQLite that can't be read.")] = False,
+) -> None:
+    """Put what the standard input tells in the place of all that the database holds.
+
+    \b
+    Examples:
+      frazil database load --made-at 2030-01-31T08:30:00
+    """
+    settings: Settings = connection.settings()
+    url = engine.url_of(settings)
+    now = SystemClock().now()
+    file = _file(url)
+    if file is not None and afresh:
+        for suffix in ("-wal", "-shm", ""):
+            old = file.with_name(file.name + suffix)
+            if old.exists():
+                old.rename(old.with_name(f"{old.name}.set-aside-{now:%Y%m%d-%H%M%S}"))
+    engines = engine.make(url)
+    try:
+        with in_words(), engines.write.begin() as tx:
+            rows = backup.load(tx, sys.stdin)
+            done = restored.renew(tx, made_at=made_at, now=now, new_id=SystemIds().new_id)
+    finally:
+        engines.dispose()
+    told = {"rows": rows, "generation": done.generation, "forgotten": list(done.forgotten)}
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+def _file(url: str) -> Path | None:
+    """SQLite's file; None for another database."""
+    made = sa.make_url(url)
+    return Path(made.database) if made.get_backend_name() == "sqlite" and made.database else None
