@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.fuzz.scribbling import scribble
+
+FOUND = {180849045459440: "a JPEG that claims so many pixels that Pillow refuses it by an error of its own"}
+"""What the hour of `make soak` found, by seed."""
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_is_refused(seed: int) -> None:
+    assert scribble(seed)[1] > 0
 
 
 def test_whatever_a_server_draws_is_drawn_within_bounds_or_refused() -> None:

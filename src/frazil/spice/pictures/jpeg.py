@@ -15,6 +15,8 @@ from frazil.spice.pictures.lz import decode_alpha
 from frazil.spice.pictures.picture import Picture, Pixels, check_size, with_alpha
 
 ALPHA_TOP_DOWN = 1
+_TOO_LARGE = (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning)
+"""A file whose own header claims more pixels than Pillow is ready to look at: none that anybody asked for."""
 
 
 def decode_jpeg(data: Buffer, width: int, height: int) -> Picture:
@@ -43,6 +45,6 @@ def _colors(data: Buffer, width: int, height: int) -> Pixels:
             if file.size != (width, height):
                 raise RemoteProtocolError(f"A JPEG picture of {width} by {height} pixels is one of {file.size}.")
             words = file.convert("RGB").tobytes("raw", "BGRX")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as exc:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, *_TOO_LARGE) as exc:
         raise RemoteProtocolError("A JPEG picture is none.") from exc
     return np.frombuffer(words, "<u4").reshape(height, width)

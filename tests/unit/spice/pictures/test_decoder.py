@@ -169,6 +169,9 @@ BAD = {
     "no JPEG": image(ImageType.JPEG, Coded(data=b"JPEG")),
     "half a JPEG": image(ImageType.JPEG, Coded(data=jpeg(2, 1)[:200])),
     "a JPEG of another size": image(ImageType.JPEG, Coded(data=jpeg(3, 3))),
+    "a JPEG that claims to be of four milliard pixels": image(
+        ImageType.JPEG, Coded(data=jpeg(2, 1).replace(b"\0\x01\0\x02\x03", b"\xff\xff\xff\xff\x03"))
+    ),
     "another file": image(ImageType.JPEG, Coded(data=b"GIF89a" + bytes(40))),
     "no alpha": image(ImageType.JPEG_ALPHA, JpegAlpha(flags=1, jpeg_size=999, data=jpeg())),
     "alpha the other way up": image(
