@@ -19,6 +19,7 @@ import typer
 
 from frazil.cli.exits import MEANING
 from frazil.cli.main import app, run
+from frazil.cli.measurement_pages import alerts_file, metrics_page
 from frazil.controller.api.app import TABLES
 from frazil.controller.api.endpoints import Needs, Permission
 from frazil.controller.identity.rights import RIGHTS, Right
@@ -166,7 +167,15 @@ def main(argv: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     old = []
-    for name, text in (("cli.md", cli_page()), ("settings.md", settings_page()), ("roles.md", roles_page())):
+    pages = {
+        "cli.md": cli_page,
+        "settings.md": settings_page,
+        "roles.md": roles_page,
+        "metrics.md": metrics_page,
+        "alerts.yml": alerts_file,
+    }
+    for name, made in pages.items():
+        text = made()
         path = Path(places[0]) / name
         if check:
             if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -145,6 +145,10 @@ class Client:
         method = "PUT" if maintenance else "DELETE"
         return self._calls.parse(rest.Host, self._calls.send(method, f"/hosts/{part(host)}/maintenance"))
 
+    def metrics(self) -> str:
+        """All measurements, in Prometheus's text format; docs/reference/metrics.md says what each means."""
+        return self._calls.send("GET", "/metrics").text
+
     def strays(self) -> list[rest.QuarantinedThing]:
         return list(self._calls.items(rest.QuarantinedThing, "/strays"))
 

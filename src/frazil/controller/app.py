@@ -20,6 +20,7 @@ from frazil.controller.api.callers import Listener, On
 from frazil.controller.hostlink import HostLinks
 from frazil.controller.identity.passwords import Passwords
 from frazil.controller.leadership import Leadership
+from frazil.controller.metrics import Measures
 from frazil.controller.presence import Presence
 from frazil.controller.reconcile import Reconciler
 from frazil.controller.services import Context, build, forgetting
@@ -50,7 +51,14 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
         stack.callback(store.close)
         passwords = Passwords()
         stack.callback(passwords.close)
-        ctx = Context(store=store, clock=clock, ids=ids, passwords=passwords, presence=Presence(clock))
+        ctx = Context(
+            store=store,
+            clock=clock,
+            ids=ids,
+            passwords=passwords,
+            presence=Presence(clock),
+            measures=Measures(number),
+        )
         services = build(ctx, viewer_trust_file=settings.viewer_trust_file)
         leadership = Leadership(store, clock=clock, holder=ids.new_id())
         links = HostLinks(ctx, leadership, installation_id=installation_id, heartbeat_s=settings.heartbeat_s)
@@ -58,6 +66,8 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
         reconciler = Reconciler(ctx, leadership, tell_hosts=links.refresh)
         ctx.wake = reconciler.wake
         ctx.ask_host = links.ask
+        ctx.leads = lambda: leadership.leads
+        await services.measuring.begin()
         app = api_app.create(services)
         portal.mount(app, services, settings)
         apps: dict[Path, ASGIApp] = {

@@ -28,6 +28,10 @@ class KnownLines:
         line, heard_s = self._lines.get(session_id, (None, now_s))
         return line if now_s - heard_s <= FRESH_S else None
 
+    def fresh(self, *, now_s: float) -> list[Line]:
+        """All of which a gateway has spoken lately."""
+        return [line for line, heard_s in self._lines.values() if now_s - heard_s <= FRESH_S]
+
     def idle_s(self, session_id: str, *, now_s: float) -> tuple[float, float] | None:
         """For how long neither keyboard nor mouse were used when that was told, and how long ago it was told.
 

@@ -74,6 +74,9 @@ def test_a_class_comes_in_by_csv_works_and_leaves_everything_clean(place: Path) 
             stack.phase(desktop_id, Phase.READY, Phase.PAUSED, timeout_s=60)
         assert clients["pupil0"].me().display_name == "Pupil №0"
 
+        told = f'frazil_sessions{{pool="lessons",state="left"}} {PUPILS:.1f}'
+        until(lambda: told in stack.root.metrics(), "the measurements tell of all sessions", timeout_s=60)
+
         # One of them calls the helpdesk, whose role is for just that.
         stack.root.add_user(UserRequest(name="hedy", password=SecretStr(PASSWORD), role="helpdesk"))
         with sign_in(stack, "hedy", PASSWORD) as hedy:

@@ -12,6 +12,7 @@ from frazil.controller.api import desktops, events, groups, machines, people, po
 from frazil.controller.api.callers import Callers
 from frazil.controller.api.endpoints import Endpoint, add
 from frazil.controller.api.limits import BodyLimit
+from frazil.controller.api.timing import Timed
 from frazil.controller.services import Services
 
 PREFIX = "/api/v1"
@@ -34,6 +35,7 @@ def create(services: Services) -> FastAPI:
     # The last one added is the first to see a request.
     app.add_middleware(Callers, services=services)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Timed, measuring=services.measuring)
     return app
 
 

@@ -1,11 +1,14 @@
-"""Hosts, strays, images, operations."""
+"""Hosts, strays, images, operations, measurements."""
 
 from __future__ import annotations
+
+from starlette.responses import Response
 
 from frazil.controller.api.callers import Caller, Svc
 from frazil.controller.api.endpoints import Endpoint
 from frazil.controller.api.params import Cursor, Limit
 from frazil.controller.identity import Right
+from frazil.controller.metrics import CONTENT_TYPE
 from frazil.wire.rest import Host, Image, ImageRequest, Operation, Page, QuarantinedThing
 
 __all__ = ["ENDPOINTS"]
@@ -53,6 +56,10 @@ async def delete_image(image: str, caller: Caller, services: Svc) -> Operation:
 
 async def show_operation(id: str, caller: Caller, services: Svc) -> Operation:
     return await services.operations.show(caller, id)
+
+
+async def read_metrics(caller: Caller, services: Svc) -> Response:
+    return Response(await services.measuring.text(caller), headers={"Content-Type": CONTENT_TYPE})
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -146,5 +153,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=show_operation,
         response=Operation,
         summary="Watch a slow call",
+    ),
+    Endpoint(
+        method="GET",
+        path="/metrics",
+        permission=Right.SEE_METRICS,
+        handler=read_metrics,
+        media_type="text/plain",
+        summary="Read all measurements in Prometheus's text format",
     ),
 )

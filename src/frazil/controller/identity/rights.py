@@ -30,6 +30,7 @@ class Right(Enum):
     SEE_SESSIONS = "see all sessions"
     END_SESSIONS = "end sessions"
     SEE_EVENTS = "see everything that happened"
+    SEE_METRICS = "read measurements, as Prometheus does"
 
 
 _SEE = frozenset(
@@ -41,6 +42,7 @@ _SEE = frozenset(
         Right.SEE_DESKTOPS,
         Right.SEE_SESSIONS,
         Right.SEE_EVENTS,
+        Right.SEE_METRICS,
     }
 )
 

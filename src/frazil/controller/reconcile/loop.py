@@ -142,12 +142,15 @@ class Reconciler:
 
     async def _plan(self, presence: PresenceView) -> Plan:
         ctx = self._ctx
+        began_s = ctx.clock.monotonic_s()
         seen = await ctx.store.read(lambda tx: snapshot.read(tx, presence=presence, lines=ctx.lines, clock=ctx.clock))
         self._tell_hosts(self._changed(seen))
         decided = await asyncio.to_thread(plan, seen.facts)
         words = ctx.words
         words.waiting, words.refusals, words.notes = decided.waiting, decided.refusals, decided.notes
         words.short = decided.short
+        words.facts, words.looked_s = seen.facts, began_s
+        ctx.measures.looked(ctx.clock.monotonic_s() - began_s)
         failpoint.reach("controller.planned")
         if not decided.actions:
             self._say_settled(seen.facts, presence)

@@ -52,6 +52,7 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     events.list_for(identity, search=EVERYTHING, *, limit, cursor) -> Page[Event]   (search: an EventSearch)
     events.found(identity, search=EVERYTHING) -> AsyncIterator[Event]  (not a coroutine; all of them)
     events.desktops_of(identity, events) -> dict[str, DesktopName]   (by id; of those that are gone too)
+    measuring.text(identity) -> bytes                   (for Prometheus)
     events.stream(identity, *, after=None) -> AsyncIterator[Event]   (not a coroutine)
 
 For pages: `request.state.identity` is the `Identity` or None; the login cookie is `identity.cookies.COOKIE_NAME`
@@ -73,6 +74,7 @@ from frazil.controller.services.groups import Groups
 from frazil.controller.services.hosts import Hosts
 from frazil.controller.services.images import Images
 from frazil.controller.services.logins import Logins, SignedIn
+from frazil.controller.services.measuring import Measuring
 from frazil.controller.services.operations import Operations
 from frazil.controller.services.people import People
 from frazil.controller.services.pools import Pools
@@ -104,6 +106,7 @@ class Services:
     viewer_files: ViewerFiles
     operations: Operations
     events: Events
+    measuring: Measuring
 
 
 def build(ctx: Context, *, viewer_trust_file: Path | None = None) -> Services:
@@ -127,4 +130,5 @@ def build(ctx: Context, *, viewer_trust_file: Path | None = None) -> Services:
         viewer_files=ViewerFiles(sessions, tickets, trust_file=viewer_trust_file),
         operations=Operations(ctx),
         events=Events(ctx),
+        measuring=Measuring(ctx),
     )

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from frazil.controller.identity.passwords import Passwords
 from frazil.controller.lines import KnownLines
+from frazil.controller.metrics import Measures
+from frazil.controller.planning.facts import Facts
 from frazil.controller.planning.refusals import Refusal
 from frazil.controller.presence import Presence
 from frazil.controller.store import Store
@@ -26,12 +28,15 @@ class PlanWords:
     """What the last plan said about what it did *not* do. Written by the reconciler.
 
     short: whether something would have a place if a host had more room.
+    facts, looked_s: what it was made of, and when that was read, by the monotonic clock.
     """
 
     waiting: dict[str, str] = field(default_factory=dict)
     refusals: dict[str, tuple[Refusal, ...]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     short: bool = False
+    facts: Facts | None = None
+    looked_s: float | None = None
 
 
 async def _nobody(host_id: str, *, desktop_id: str, deadline_s: float) -> bytes:
@@ -40,9 +45,10 @@ async def _nobody(host_id: str, *, desktop_id: str, deadline_s: float) -> bytes:
 
 @dataclass(slots=True)
 class Context:
-    """`wake` tells the reconciler that something changed; `ask_host` goes over the host's link.
+    """`wake` tells the reconciler that something changed; `ask_host` goes over the host's link; `leads`: whether this
+    controller does.
 
-    Both are set when the process is put together.
+    These are set when the process is put together.
     """
 
     store: Store
@@ -52,5 +58,7 @@ class Context:
     presence: Presence
     lines: KnownLines = field(default_factory=KnownLines)
     words: PlanWords = field(default_factory=PlanWords)
+    measures: Measures = field(default_factory=Measures)
     wake: Callable[[], None] = lambda: None
     ask_host: AskHost = _nobody
+    leads: Callable[[], bool] = lambda: True

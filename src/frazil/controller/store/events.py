@@ -148,5 +148,13 @@ def seq_of(tx: sa.Connection, event_id: str) -> int | None:
     return None if found is None else int(found)
 
 
+def counted(tx: sa.Connection, *, after: int) -> tuple[dict[tuple[str, str], int], int]:
+    """How many events there were after that sequence number, by kind and outcome; and the newest one's number."""
+    query = sa.select(events.c.kind, events.c.outcome, sa.func.count(), sa.func.max(events.c.seq))
+    found = tx.execute(query.where(events.c.seq > after).group_by(events.c.kind, events.c.outcome)).all()
+    counts = {(str(kind), str(outcome)): int(count) for kind, outcome, count, _ in found}
+    return counts, max((int(newest) for *_, newest in found), default=after)
+
+
 def last_seq(tx: sa.Connection) -> int:
     return int(tx.execute(sa.select(sa.func.coalesce(sa.func.max(events.c.seq), 0))).scalar_one())

@@ -63,6 +63,7 @@ CALLS: dict[str, tuple[Any, Answers]] = {
     "PUT /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
     "DELETE /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
     "GET /strays": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
+    "GET /metrics": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /images": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "POST /images": ({"name": "new", "recipe": "debian-icewm"}, (401, 403, 403, 403, 403, 202, 403, 202)),
     "GET /images/{image}": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
