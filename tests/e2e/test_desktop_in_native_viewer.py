@@ -189,8 +189,9 @@ def only_the_public_port_is_open(stack: Stack, desktop: str) -> None:
 
 
 def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, file: Path, tmp_path: Path) -> None:
-    """Picture, clipboard both ways, a file, a folder, sound, a USB device, the size: on one connection."""
+    """Picture, keys, a click, copies both ways, a file, a folder, sound, a USB device, the size: on one connection."""
     guests = stack.guests
+    guests.run(desktop, "/bin/rm", "-f", "/tmp/typed-by-gtk")
     with native_client(file) as client:
         client.wait_for("channel", channel="main", state="opened")
         client.wait_for("agent", there=True)
@@ -204,6 +205,19 @@ def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, fil
             return drawn is not None and same(before, drawn) and same(before, after)
 
         until(same_picture, "the picture is the desktop's, pixel for pixel")
+
+        bare = guests.screenshot(desktop, tmp_path / "guest.png")
+        work.open_terminal(guests, desktop)
+        until(lambda: large(bare, guests.screenshot(desktop, tmp_path / "guest.png")), "a terminal's window is there")
+        client.do("click", x=400, y=300)
+
+        def arrived() -> bool:
+            client.type("echo by-gtk-$((6*7)) > /tmp/typed-by-gtk\n")
+            return guests.run(desktop, "/bin/cat", "/tmp/typed-by-gtk").stdout == "by-gtk-42\n"
+
+        until(arrived, "the guest's shell wrote the file")
+        until(same_picture, "the picture is the desktop's after it was typed on")
+        work.let_go(guests, desktop)
 
         client.do("copy", text="from outside")
         until(lambda: work.copied(guests, desktop) == "from outside", "the guest has what was copied")

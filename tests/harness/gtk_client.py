@@ -3,7 +3,8 @@
 Runs under the system's Python, where Debian's bindings are (python3-gi, gir1.2-spiceclientglib-2.0).
 Commands: ``copy`` (text), ``send`` (file), ``resize`` (width, height), ``plug`` (file): a USB drive that the
 library makes of a disc image, redirected to the desktop as any other device. ``share`` (folder): a folder of this
-machine, from now on. ``show`` (file): the picture, to be written there as rows of 4 bytes a pixel, blue first.
+machine, from now on. ``press`` (codes): keys by their PC/AT codes of set 1, held together. ``click`` (x, y): the left
+button. ``show`` (file): the picture, to be written there as rows of 4 bytes a pixel, blue first.
 """
 
 import ctypes
@@ -26,6 +27,8 @@ CLIPBOARD, UTF8_TEXT = 0, 1
 """VD_AGENT_CLIPBOARD_SELECTION_CLIPBOARD and VD_AGENT_CLIPBOARD_UTF8_TEXT of spice-protocol's vd_agent.h."""
 AGENT_CAP_CLIPBOARD_BY_DEMAND = 5
 """Of vd_agent.h: an agent that has said so can be spoken to; one that is only connected can't yet."""
+LEFT, LEFT_DOWN = 1, 1
+"""SPICE_MOUSE_BUTTON_LEFT and SPICE_MOUSE_BUTTON_MASK_LEFT of spice-protocol's enums.h."""
 XRGB = 32
 """SPICE_SURFACE_FMT_32_xRGB of spice-protocol's enums.h."""
 PROPERTIES = {
@@ -72,6 +75,7 @@ class Client:
         self.session.set_property("ca-file", str(authority))
         self.main: Any = None
         self.display: Any = None
+        self.inputs: Any = None
         self.copied = ""
         self.sound_bytes = 0
         self.sent = DONE(self._sent)
@@ -98,6 +102,8 @@ class Client:
             self.display = channel
             on(channel, "display-primary-create", self.size)
             on(channel, "display-mark", lambda _, mark: tell(event="picture", mark=mark))
+        elif name == "inputs":
+            self.inputs = channel
         elif name == "playback":
             on(channel, "playback-start", lambda _, kind, channels, hertz: tell(event="sound", hertz=hertz))
             on(channel, "playback-data", self.sound)
@@ -149,6 +155,15 @@ class Client:
                 self.main.update_display_enabled(0, True, False)
                 self.main.update_display(0, 0, 0, command["width"], command["height"], True)
                 self.main.send_monitor_config()
+            case "press":
+                for code in command["codes"]:
+                    self.inputs.key_press(code)
+                for code in reversed(command["codes"]):
+                    self.inputs.key_release(code)
+            case "click":
+                self.inputs.position(command["x"], command["y"], 0, 0)
+                self.inputs.button_press(LEFT, LEFT_DOWN)
+                self.inputs.button_release(LEFT, 0)
             case "show":
                 self.show(Path(command["file"]))
             case "share":

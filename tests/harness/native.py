@@ -7,12 +7,14 @@ import os
 import queue
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageGrab
 
+from frazil.viewer import keyboard
 from tests.harness.waiting import until
 
 SCREEN = (1440, 960)
@@ -21,6 +23,7 @@ DRAG_SOURCE = Path(__file__).with_name("drag_source.py")
 DRAG_FROM = (SCREEN[0] - 90, SCREEN[1] - 90)
 """Where a file lies on the screen, beside the viewer's window."""
 DRAG_STEPS = 10
+KEY_EVERY_S = 0.04
 WINDOWS = ("search", "--onlyvisible", "--class", "remote-viewer")
 PLAYER = "appsrc is-live=1 do-timestamp=0 name=appsrc ! filesink name=audiosink sync=false async=false location={heard}"
 """The sound card of spice-gtk: a file."""
@@ -189,6 +192,13 @@ class NativeClient:
         found = until(come, lambda: f"{wanted}; not taken: {self._not_taken[-12:]}", timeout_s=30)
         assert found is not None
         return found
+
+    def type(self, text: str) -> None:
+        """At a person's pace, on a keyboard of the United States."""
+        for character in text:
+            code, shifted = keyboard.stroke(character)
+            self.do("press", codes=[keyboard.SHIFT, code] if shifted else [code])
+            time.sleep(KEY_EVERY_S)
 
     def picture(self, scratch: Path) -> Image.Image | None:
         """What the library has drawn; by way of the file `scratch`. None before there is a surface."""
