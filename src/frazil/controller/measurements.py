@@ -68,7 +68,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     Measurement(
         "frazil_host_maintenance", "gauge", ("host",), "1 if the host is in maintenance, else 0.",
         (Alert("FrazilMaintenanceForgotten", "frazil_host_maintenance == 1", "24h", "warning",
-               "A host has been in maintenance for a day: `frazil host maintenance HOST --end`."),),
+               "A host has been in maintenance for a day: `frazil host maintenance HOST off`."),),
     ),
     Measurement("frazil_host_desktops", "gauge", ("host",), "Desktops that are placed on the host.", without="graphs"),
     Measurement(

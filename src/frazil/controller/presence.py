@@ -10,6 +10,8 @@ from frazil.wire.hostlink import HostLoad, TemplateObservation
 
 SILENT_AFTER_S = 15.0
 """Heartbeats come every 5 s; three missed ones make a host silent."""
+LOST_AFTER_S = 60.0
+"""A host that is silent for so long is not expected back soon: its spares are made elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,10 @@ class PresenceView:
     loads: dict[str, HostLoad]
     templates: dict[str, tuple[TemplateObservation, ...]] = field(default_factory=dict)
     """By host: the frozen templates that it said it has, or is making."""
+    lost: frozenset[str] = frozenset()
+    """Hosts that have been silent for `LOST_AFTER_S`."""
+    began_long_ago: bool = False
+    """Whether this process is so old that a host it never heard from is lost."""
     known: frozenset[str] = frozenset()
     """Hosts that have told all that they see since this process began, and it was taken in."""
 
@@ -29,6 +35,9 @@ class PresenceView:
         if host_id in self.up:
             return False
         return host_id in self.silent or not self.in_grace
+
+    def is_lost(self, host_id: str) -> bool:
+        return host_id in self.lost or (self.began_long_ago and host_id not in self.up | self.silent)
 
 
 class Presence:
@@ -60,13 +69,16 @@ class Presence:
         since_s = self._clock.monotonic_s() - SILENT_AFTER_S
         up = frozenset(host_id for host_id, heard_s in self._heard_s.items() if heard_s >= since_s)
         in_grace = self._started_s >= since_s
+        lost_since_s = since_s + SILENT_AFTER_S - LOST_AFTER_S
         return PresenceView(
             up,
             frozenset(self._heard_s) - up,
             in_grace,
             dict(self._loads),
             dict(self._templates),
-            frozenset(self._known),
+            lost=frozenset(host_id for host_id, heard_s in self._heard_s.items() if heard_s < lost_since_s),
+            began_long_ago=self._started_s < lost_since_s,
+            known=frozenset(self._known),
         )
 
     def took_in(self, host_id: str) -> bool:

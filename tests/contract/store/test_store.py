@@ -640,3 +640,11 @@ async def test_of_administrators_who_are_all_demoted_at_once_one_stays(store: St
     done = await asyncio.gather(*(store.write(partial(demote, id=id)) for id in ids))
     assert done.count(True) == len(ids) - 1
     assert store.read_now(people.administrators) == 1
+
+
+def test_a_nul_is_found_nowhere_or_refused_in_words(store: Store) -> None:
+    """SQLite keeps one in a text, PostgreSQL takes it for none; neither is an error that nobody knows."""
+    try:
+        assert store.read_now(lambda tx: people.by_name(tx, "a\0b")) is None
+    except InvalidInput as exc:
+        assert "NUL" in exc.what

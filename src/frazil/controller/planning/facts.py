@@ -13,7 +13,7 @@ from frazil.model.room import Cost, Room
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """`up` is connected; `silent` means that what is on it is unknown.
+    """`up` is connected; `silent` means that what is on it is unknown; `lost`, that this has been so for a while.
 
     memory_available_mib: as the host last said; None when it has not said yet.
     images_ready: ids of the images that it can start desktops from.
@@ -35,6 +35,7 @@ class HostFacts:
     pressure: str = ""
     busy: float = 0.0
     maintenance: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,10 @@ class DesktopFacts:
     def host_silent(self, hosts: dict[str, HostFacts]) -> bool:
         host = hosts.get(self.host_id) if self.host_id is not None else None
         return host is not None and host.silent
+
+    def on_lost_host(self, hosts: dict[str, HostFacts]) -> bool:
+        host = hosts.get(self.host_id) if self.host_id is not None else None
+        return host is not None and host.lost
 
     @property
     def fresh_seen(self) -> Seen | None:

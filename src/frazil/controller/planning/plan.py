@@ -66,7 +66,8 @@ class _Planner:
                 self._delete_pool(pool.id, [desktop for desktop, _ in mine])
                 continue
             leaving = {desktop.id for desktop, _ in mine if maintenance.leaves(desktop, facts.hosts)}
-            need = spares.need(pool, mine, leaving=leaving, now=facts.now)
+            lost = {desktop.id for desktop, _ in mine if desktop.on_lost_host(facts.hosts)}
+            need = spares.need(pool, mine, leaving=leaving, lost=lost, now=facts.now)
             self._actions.extend(WantAbsent(id, _LEFT, spare=True) for id in need.left)
             self._actions.extend(
                 WantAbsent(id, "It is a spare that the pool no longer needs.", spare=True) for id in need.surplus

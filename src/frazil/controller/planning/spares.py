@@ -61,16 +61,19 @@ def need(
     desktops: Sequence[tuple[DesktopFacts, Phase]],
     *,
     leaving: Collection[str] = frozenset(),
+    lost: Collection[str] = frozenset(),
     now: datetime,
 ) -> Need:
     """What the pool needs to have its spares. `desktops`: all of the pool's, with their phases; `leaving`: ids of those
-    that are nobody's, on hosts in maintenance."""
+    that are nobody's, on hosts in maintenance; `lost`: of those on hosts that are not expected back soon, which no
+    more count, and go when they are back and there are too many."""
     if pool.deleting:
         return Need(0)
     free = [(desktop, phase) for desktop, phase in desktops if not desktop.assigned and desktop.kept_until is None]
     kept = [(desktop, phase) for desktop, phase in free if desktop.wanted.power is not Power.ABSENT]
     wanted = [(desktop, phase) for desktop, phase in kept if desktop.id not in leaving]
-    good = [desktop for desktop, phase in wanted if phase in _GOOD and desktop.wanted.power in _KEPT]
+    there = [(desktop, phase) for desktop, phase in wanted if desktop.id not in lost]
+    good = [desktop for desktop, phase in there if phase in _GOOD and desktop.wanted.power in _KEPT]
     surplus = _surplus(pool, wanted)
     ready = sum(phase in _STARTED for _, phase in wanted)
     left, stand_ins = _leaving([pair for pair in kept if pair[0].id in leaving], most=max(0, pool.spares - ready))

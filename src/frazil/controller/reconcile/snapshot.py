@@ -145,6 +145,7 @@ def _host(row: HostBrief, presence: PresenceView, unsaid: Mapping[str, HostLoad]
         name=row.name,
         up=row.id in presence.up,
         silent=presence.is_silent(row.id),
+        lost=presence.is_lost(row.id),
         memory_available_mib=load.memory_available_mib if load is not None else None,
         images_ready=frozenset(ready),
         room=None if headroom is None else headrooms.room(headroom),

@@ -19,7 +19,7 @@ from sqlalchemy import exc as sa_exc
 
 from frazil.controller.store import engine, migrate
 from frazil.controller.store.signal import Signal
-from frazil.model.errors import HostError, OutOfSpace, Unavailable
+from frazil.model.errors import HostError, InvalidInput, OutOfSpace, Unavailable
 
 T = TypeVar("T")
 CHANNEL = "frazil_changed"
@@ -139,7 +139,11 @@ def in_words() -> Iterator[None]:
     """Turn what the database can't do now into errors with words; our own errors and broken constraints pass."""
     try:
         yield
-    except (sa_exc.IntegrityError, sa_exc.ProgrammingError, sa_exc.DataError):
+    except sa_exc.DataError as exc:
+        if "NUL" in str(exc.orig):
+            raise InvalidInput("A text has a NUL character in it, which no text may have.") from exc
+        raise
+    except (sa_exc.IntegrityError, sa_exc.ProgrammingError):
         raise
     except (sa_exc.DBAPIError, sa_exc.TimeoutError, sqlite3.Error) as exc:
         cause = exc.orig if isinstance(exc, sa_exc.DBAPIError) else exc

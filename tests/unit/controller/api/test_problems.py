@@ -161,3 +161,18 @@ async def test_a_full_disk_is_a_clear_answer_and_reading_goes_on(people: People,
     assert (full.status_code, full.json()["type"]) == (503, "urn:frazil:problem:out-of-space")
     assert "database is full" in full.json()["detail"]
     assert (await people.boss.get("/users")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/logins", {"name": "a\0b", "password": EASY}),
+        ("POST", "/pools", {"name": "desk", "image": "a\0b"}),
+        ("POST", "/pools", {"name": "desk", "image": "debian", "profile": {"memory\0": 1}}),
+    ],
+)
+async def test_a_nul_in_a_body_is_refused(people: People, method: str, path: str, body: dict[str, object]) -> None:
+    """PostgreSQL takes it for no text, which would be an error that nobody knows how to deal with."""
+    answer = await people.boss.request(method, path, json=body)
+    assert answer.status_code == 422, answer.text
+    assert "NUL" in Problem.model_validate(answer.json()).detail

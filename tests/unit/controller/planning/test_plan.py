@@ -49,6 +49,23 @@ def test_what_its_host_knows_better_than_an_old_backup_is_caught_up_with_first(
     assert CatchUp("d1") not in plan(facts(desktops=(older,))).actions
 
 
+def test_spares_on_a_host_that_is_lost_are_made_elsewhere_and_go_when_it_is_back() -> None:
+    there, other = desktop("d1", host_id="h2"), host("h1")
+    silent = host("h2", up=False, silent=True)
+    unknown = replace(there, announced=Phase.UNKNOWN)
+    assert plan(facts(hosts={"h1": other, "h2": silent}, desktops=(unknown,))).actions == (), "it may be back at once"
+    lost = replace(silent, lost=True)
+    assert plan(facts(hosts={"h1": other, "h2": lost}, desktops=(unknown,))).actions == (MakeSpare("p1", "h1"),)
+    assert plan(facts(hosts={"h2": lost}, desktops=(unknown,))).actions == (), "nowhere else"
+    theirs = replace(unknown, assigned=True, in_use=True)
+    made = desktop("d2", created_at=NOW + timedelta(seconds=1))
+    assert plan(facts(hosts={"h1": other, "h2": lost}, desktops=(theirs, made))).actions == (), (
+        "somebody's is never given up"
+    )
+    both = facts(hosts={"h1": other, "h2": host("h2")}, desktops=(replace(there, announced=Phase.READY), made))
+    assert plan(both).actions == (WantAbsent("d2", "It is a spare that the pool no longer needs.", spare=True),)
+
+
 def test_an_empty_pool_gets_its_spares_and_a_full_one_none() -> None:
     assert plan(facts(pools=(pool(spares=3),))).actions == (MakeSpare("p1", "h1"),) * 3
     assert plan(facts(desktops=(desktop(),))).actions == ()
