@@ -644,7 +644,8 @@ async def test_of_administrators_who_are_all_demoted_at_once_one_stays(store: St
 
 def test_a_nul_is_found_nowhere_or_refused_in_words(store: Store) -> None:
     """SQLite keeps one in a text, PostgreSQL takes it for none; neither is an error that nobody knows."""
-    try:
+    if not store.shared:
         assert store.read_now(lambda tx: people.by_name(tx, "a\0b")) is None
-    except InvalidInput as exc:
-        assert "NUL" in exc.what
+        return
+    with pytest.raises(InvalidInput, match="NUL"):
+        store.read_now(lambda tx: people.by_name(tx, "a\0b"))
