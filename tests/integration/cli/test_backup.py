@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from frazil.cli.archive import DATABASE
 from frazil.cli.exits import Exit
 from frazil.client import Client
 from frazil.model.desktop import Phase
@@ -177,10 +178,17 @@ def test_bad_files_and_deaths_change_nothing(place: Path) -> None:
         _say(stack, "backup", str(file))
         assert "can't be written" in _say(stack, "backup", str(place / "no" / "b.zip"), code=Exit.FAILED)
         stack.stop()
-        another = place / "another.zip"
-        with zipfile.ZipFile(file) as ours, zipfile.ZipFile(another, "w") as theirs:
+        another, newer = place / "another.zip", place / "newer.zip"
+        with zipfile.ZipFile(file) as ours, zipfile.ZipFile(another, "w") as theirs, zipfile.ZipFile(newer, "w") as new:
             for name in ours.namelist():
                 theirs.writestr(name, ours.read(name).replace(stack.installation_id.encode(), b"another"))
+                if name != DATABASE:
+                    new.writestr(name, ours.read(name))
+            with new.open(DATABASE, "w") as out:
+                out.write(b'{"frazil_database": 1, "revision": "9999"}\n' + b'["users", {}]\n' * 200_000)
+        before = {path.name for path in stack.settings.controller_dir.iterdir()}
+        assert "newer version" in _say(stack, "restore", str(newer), "--without-saving", code=Exit.WRONG_CALL)
+        assert {path.name for path in stack.settings.controller_dir.iterdir()} == before
         assert "of another installation" in _say(stack, "restore", str(another), code=Exit.FAILED)
 
         half = place / "half.zip"

@@ -7,7 +7,7 @@ import os
 import subprocess
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated
@@ -249,5 +249,6 @@ def _stop(ran: subprocess.Popen[bytes]) -> None:
         ran.kill()
         ran.wait()
     for pipe in (ran.stdin, ran.stdout, ran.stderr):
-        if pipe is not None and not pipe.closed:
-            pipe.close()
+        if pipe is not None:
+            with suppress(BrokenPipeError):  # what was still to be written is for nobody
+                pipe.close()

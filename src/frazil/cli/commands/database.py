@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,6 @@ from frazil.cli.options import group
 from frazil.controller.store import backup, engine, restored
 from frazil.controller.store.store import in_words
 from frazil.runtime import SystemClock, SystemIds
-from frazil.settings import Settings
 
 app = group("The database as lines of text.")
 
@@ -49,24 +49,46 @@ def load(
     Examples:
       frazil database load --made-at 2030-01-31T08:30:00
     """
-    settings: Settings = connection.settings()
-    url = engine.url_of(settings)
+    url = engine.url_of(connection.settings())
     now = SystemClock().now()
     file = _file(url)
-    if file is not None and afresh:
-        for suffix in ("-wal", "-shm", ""):
-            old = file.with_name(file.name + suffix)
-            if old.exists():
-                old.rename(old.with_name(f"{old.name}.set-aside-{now:%Y%m%d-%H%M%S}"))
-    engines = engine.make(url)
+    fresh = file.with_name(file.name + ".restoring") if file is not None and afresh else None
+    if fresh is not None:
+        _remove(fresh)
+    done: restored.Restored | None = None
+    engines = engine.make(engine.sqlite_url(fresh) if fresh is not None else url)
     try:
         with in_words(), engines.write.begin() as tx:
             rows = backup.load(tx, sys.stdin)
             done = restored.renew(tx, made_at=made_at, now=now, new_id=SystemIds().new_id)
     finally:
         engines.dispose()
+        if fresh is not None and not done:
+            _remove(fresh)
+    if file is not None and fresh is not None:
+        _put_in_place(fresh, file, aside=f".set-aside-{now:%Y%m%d-%H%M%S}")
     told = {"rows": rows, "generation": done.generation, "forgotten": list(done.forgotten)}
     sys.stdout.write(json.dumps(told) + "\n")
+
+
+BESIDE = ("-wal", "-shm")
+"""What SQLite keeps beside a database; with another database it would spoil that."""
+
+
+def _remove(file: Path) -> None:
+    for suffix in (*BESIDE, ""):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def _put_in_place(fresh: Path, file: Path, *, aside: str) -> None:
+    """What is there keeps its bytes under another name."""
+    for suffix in BESIDE:
+        beside = file.with_name(file.name + suffix)
+        if beside.exists():
+            beside.rename(beside.with_name(file.name + aside + suffix))
+    if file.exists():
+        os.link(file, file.with_name(file.name + aside))
+    fresh.replace(file)
 
 
 def _file(url: str) -> Path | None:
