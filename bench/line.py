@@ -22,8 +22,8 @@ WAITING_BYTES = 128 << 10
 TAKEN_BYTES = 64 << 10
 """What the kernel takes for us beyond that; without a word it would be megabytes, which no line has."""
 SEGMENT_BYTES = 1448
-"""As on Ethernet. This machine's own are of 64 KiB, as much as a window holds here: a sender with less to send would wait
-for an acknowledgement that the receiver puts off for 40 ms."""
+"""As on Ethernet. This machine's own are of 64 KiB, as much as a window holds here: a sender with less to send would
+wait for an acknowledgement that the receiver puts off for 40 ms."""
 ON_THE_WAY = 4096
 """Pieces, for a receiver that takes nothing; all that is on its way fits."""
 
