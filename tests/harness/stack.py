@@ -209,7 +209,7 @@ class Stack:
         since = SystemClock().now()
         self.up_again()
         if name == "server":
-            until(lambda: self._seen_since(since), "the server reports", not_yet=(Unavailable,))
+            until(lambda: self._seen_since(since), "the server reports", timeout_s=120, not_yet=(Unavailable,))
         return pid
 
     def _seen_since(self, since: datetime) -> bool:
