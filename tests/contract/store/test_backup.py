@@ -208,6 +208,18 @@ def test_a_backup_that_is_no_good_changes_nothing(
     assert list(backup.save(store_url)) == before
 
 
+def test_a_full_disk_is_not_taken_for_a_damaged_backup(new_database: NewDatabase) -> None:
+    saved = list(backup.save(_filled(new_database("sqlite"))))
+    other = new_database("sqlite")
+    _load(other, saved)
+    with _transaction(other) as tx:
+        pages = int(tx.exec_driver_sql("PRAGMA page_count").scalar_one())
+    with _transaction(new_database("sqlite")) as tx:
+        tx.exec_driver_sql(f"PRAGMA max_page_count = {pages - 10}")
+        with pytest.raises(sa.exc.OperationalError, match="full"):
+            backup.load(tx, saved)
+
+
 def test_nothing_is_restored_under_a_controller_that_leads(postgresql: PostgreSQL) -> None:
     url = _filled(postgresql.database())
     saved = list(backup.save(url))

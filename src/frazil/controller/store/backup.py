@@ -159,7 +159,9 @@ def _write(tx: sa.Connection, tables: dict[str, sa.Table], name: str, rows: list
         return
     try:
         tx.execute(tables[name].insert(), rows)
-    except (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.StatementError) as exc:
+    except (sa.exc.OperationalError, sa.exc.InternalError):
+        raise  # a full disk, or a database that went away, is no fault of the rows
+    except sa.exc.StatementError as exc:
         raise InvalidInput(f"{_DAMAGED}rows of {name} do not fit: {exc.orig or exc}.", remedy=_OTHER_BACKUP) from exc
 
 
