@@ -109,6 +109,7 @@ def test_a_restored_backup_leads_again_and_ends_nothing(stack: Stack, place: Pat
     stack.stop()
     there, started = _domains(stack), _starts(stack)
     assert {anns, bobs, carls, doras} < there
+    assert json.loads(_say(stack, "restore", str(file), "--json"))["generation"] == 2
     said = _say(stack, "restore", str(file))
     assert "2 desktops that nobody had then are forgotten" in said
     assert stopping not in said
@@ -136,10 +137,11 @@ def test_a_restored_backup_leads_again_and_ends_nothing(stack: Stack, place: Pat
     assert "desktop.adopted" in kinds
 
     # And back: what was saved before the restoring is restored in its turn.
-    (undo,) = (stack.settings.state_dir / "backups").iterdir()
+    undo, _ = sorted((stack.settings.state_dir / "backups").iterdir())
     assert stat.S_IMODE(undo.stat().st_mode) == 0o600
     stack.stop()
-    _say(stack, "restore", str(undo))
+    told = json.loads(_say(stack, "restore", str(undo), "--json"))
+    assert told["generation"] == 4, "newer than all that was in between, which this one does not know"
     stack.start()
     stack.up_again()
     with _sign_in(stack, "bob") as bob:

@@ -14,7 +14,7 @@ import typer
 
 from frazil.cli import connection
 from frazil.cli.options import group
-from frazil.controller.store import backup, engine, restored
+from frazil.controller.store import backup, engine, meta, restored
 from frazil.controller.store.store import in_words
 from frazil.runtime import SystemClock, SystemIds
 
@@ -59,8 +59,9 @@ def load(
     engines = engine.make(engine.sqlite_url(fresh) if fresh is not None else url)
     try:
         with in_words(), engines.write.begin() as tx:
+            above = meta.restore_generation(tx) if sa.inspect(tx).has_table("meta") else 0
             rows = backup.load(tx, sys.stdin)
-            done = restored.renew(tx, made_at=made_at, now=now, new_id=SystemIds().new_id)
+            done = restored.renew(tx, made_at=made_at, now=now, new_id=SystemIds().new_id, above=above)
     finally:
         engines.dispose()
         if fresh is not None and not done:

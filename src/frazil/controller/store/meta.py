@@ -23,9 +23,10 @@ def newest_generation(otherwise: sa.ColumnElement[int]) -> sa.ColumnElement[int]
     return sa.func.coalesce(query.scalar_subquery(), otherwise)
 
 
-def raise_restore_generation(tx: sa.Connection) -> int:
-    """After a restore: every placement from now on is newer than any that the backup did not know."""
-    raised = restore_generation(tx) + 1
+def raise_restore_generation(tx: sa.Connection, *, above: int = 0) -> int:
+    """After a restore: every placement from now on is newer than any that the backup did not know, and than those of
+    the generation `above`, which was the database's before it."""
+    raised = max(restore_generation(tx), above) + 1
     updated = tx.execute(meta.update().where(meta.c.key == _GENERATION).values(value=str(raised))).rowcount
     if updated == 0:
         tx.execute(meta.insert().values(key=_GENERATION, value=str(raised)))

@@ -39,15 +39,18 @@ def forgotten(name: str) -> str:
     )
 
 
-def renew(tx: sa.Connection, *, made_at: datetime, now: datetime, new_id: Callable[[], str]) -> Restored:
+def renew(
+    tx: sa.Connection, *, made_at: datetime, now: datetime, new_id: Callable[[], str], above: int = 0
+) -> Restored:
     """Make a restored database fit to lead again. In the transaction of the restoring.
 
-    - Every new placement and attempt is newer than any that the backup did not know.
+    - Every new placement and attempt is newer than any that the backup did not know, nor its own: `above` is the
+      restore generation that the database had before, as after an earlier restore of the same backup.
     - Nobody is signed in, no token or ticket holds: one that was withdrawn since would hold again.
     - Desktops that were nobody's are forgotten: since then they may have become somebody's.
     - What is kept after its deletion is kept for its pool's whole time from now: it may have been restored since.
     """
-    generation = meta.raise_restore_generation(tx)
+    generation = meta.raise_restore_generation(tx, above=above)
     for table in (t.logins, t.api_tokens, t.tickets, t.setup_token, t.throttles):
         tx.execute(table.delete())
     free = (
