@@ -48,8 +48,10 @@ from tests.harness.visits import NoRoom, visit
 from tests.harness.waiting import until
 
 PAUSE_AFTER_S = 5
-AT_ONCE = 3
+AT_ONCE = 2
 """So many people come at a time."""
+HOME_AT_ONCE = 0.05
+"""Of the desktops, so many end before all are resumed again, where one did not answer in time."""
 FULL = 0.97
 """Of the limit, held: where no more people are let in."""
 ANSWER_GOAL_S = 2.0
@@ -190,6 +192,16 @@ class Run:
         page = os.sysconf("SC_PAGE_SIZE")
         return {f"{name}_mib": int((ksm / name).read_text()) * page >> 20 for name in ("pages_shared", "pages_sharing")}
 
+    async def send_home(self, count: int) -> None:
+        """End the sessions of the last `count` that came, and wait until their desktops are gone."""
+        self.seats, gone = self.seats[:-count], self.seats[-count:]
+        for seat in gone:
+            await asyncio.to_thread(seat.person.client.end_session, seat.session_id)
+        left = {seat.desktop_id for seat in gone}
+        await asyncio.to_thread(
+            until, lambda: not left & self.stack.guests.ids().keys(), "desktops have ended", timeout_s=300
+        )
+
     async def leave(self) -> None:
         """End all of it."""
         operation = await asyncio.to_thread(self.stack.root.delete_pool, self.pool)
@@ -265,10 +277,16 @@ async def forked(options: argparse.Namespace, run: Run) -> dict[str, object]:
         print(json.dumps(result), file=sys.stderr)  # what follows takes long
         full = await run.fill(options.most, for_s=60 * options.more_minutes)
         await run.paused()
+        result["most"], result["most_mib"] = len(run.seats), run.account.taken_mib()
         again_s = await run.resume_each()
-    largest = len(run.seats) if max(again_s) <= ANSWER_GOAL_S else held
+        while max(again_s) > ANSWER_GOAL_S and len(run.seats) > held:
+            print(f"{len(run.seats)} answer: {spread(again_s)}", file=sys.stderr)
+            full = f"{len(run.seats)} did not all answer within {ANSWER_GOAL_S:g} s"
+            await run.send_home(min(len(run.seats) - held, round(HOME_AT_ONCE * len(run.seats))))
+            await run.paused()
+            again_s = await run.resume_each()
     result |= {
-        "largest": largest, "largest_is_bounded_by": full or "--most", "largest_mib": run.account.taken_mib(),
+        "largest": len(run.seats), "largest_is_bounded_by": full or "--most", "largest_mib": run.account.taken_mib(),
         "largest_resumed_s": spread(again_s),
     }  # fmt: skip
     print(json.dumps(result), file=sys.stderr)  # what follows takes long
