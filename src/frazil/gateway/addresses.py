@@ -9,10 +9,10 @@ import struct
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from frazil.trust.authority import Address
+
 _SIOCGIFADDR = 0x8915
 _IF_INET6 = Path("/proc/net/if_inet6")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def local_names(public_url: str) -> tuple[str, ...]:

@@ -14,10 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from frazil.gateway.addresses import local_addresses, local_names
-from frazil.gateway.authority import Pair, issue, make_authority
 from frazil.gateway.tls import ensure_certificates, server_context
 from frazil.model.errors import InvalidInput
 from frazil.settings import Settings
+from frazil.trust.authority import Pair, issue, make_authority
 
 
 @dataclass

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from frazil.gateway.authority import issue, make_authority
 from frazil.gateway.tls import ensure_certificates
 from frazil.gateway.viewer_trust import viewer_trust
 from frazil.runtime import SystemClock
 from frazil.settings import Settings
+from frazil.trust.authority import issue, make_authority
 from frazil.wire.viewer_trust import ViewerTrust
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

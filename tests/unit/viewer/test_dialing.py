@@ -14,8 +14,8 @@ from typing import TypeAlias
 import pytest
 
 from frazil import viewer
-from frazil.gateway.authority import issue, make_authority
 from frazil.model.errors import InvalidInput, Refused, RemoteProtocolError, Unavailable
+from frazil.trust.authority import issue, make_authority
 from frazil.viewer import Address, Proxy
 from tests.fakes.spice_desktop import SpiceDesktop
 

@@ -1,7 +1,8 @@
-"""Frazil's own certificate authority and the certificates that it issues. Values in, PEM out; no files here."""
+"""Frazil's own certificate authorities and what they issue for people's browsers. Values in, PEM out; no files here."""
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from frazil.gateway.addresses import Address
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 AUTHORITY_DAYS = 3650
 SERVER_DAYS = 397
@@ -58,20 +59,42 @@ def issue(authority: Pair, *, now: datetime, names: Sequence[str], addresses: Se
     """A server certificate for exactly these names and addresses."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
-    issuer_key = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     alternatives += [x509.IPAddress(address) for address in addresses]
-    certificate = (
-        _builder(subject, authority.certificate.subject, key.public_key(), now=now, days=SERVER_DAYS)
+    certificate = sign(
+        authority,
+        subject,
+        key.public_key(),
+        now=now,
+        days=SERVER_DAYS,
+        alternatives=alternatives,
+        usages=[ExtendedKeyUsageOID.SERVER_AUTH],
+    )
+    return Pair(certificate, key)
+
+
+def sign(
+    authority: Pair,
+    subject: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    now: datetime,
+    days: int,
+    alternatives: Sequence[x509.GeneralName],
+    usages: Sequence[x509.ObjectIdentifier],
+) -> x509.Certificate:
+    """A certificate of the authority's for `key`, which is not an authority itself."""
+    issuer_key = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return (
+        _builder(subject, authority.certificate.subject, key, now=now, days=days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False)
         .sign(authority.key, hashes.SHA256())
     )
-    return Pair(certificate, key)
 
 
 def serves(
