@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from frazil.controller import internal, portal, sockets
+from frazil.controller import hostdoor, internal, portal, sockets
 from frazil.controller.api import app as api_app
 from frazil.controller.api.callers import Listener, On
 from frazil.controller.hostlink import HostLinks
@@ -32,7 +32,6 @@ from frazil.settings import Settings
 
 STOP_S = 5
 """So long, requests under way may take when the process is asked to end."""
-HOST_MESSAGE_MAX_BYTES = 32 << 20
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +73,6 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
             at.public: On(app, Listener.PUBLIC),
             at.local: On(app, Listener.LOCAL),
             at.internal: internal.create(ctx, services),
-            at.hosts: links.app(),
         }
         async with asyncio.TaskGroup() as tasks:
             loops = [
@@ -83,7 +81,10 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
                 tasks.create_task(reconciler.run()),
                 tasks.create_task(forgetting.run(ctx, days=settings.history_days)),
             ]
-            async with _servers(tasks, apps, listening, stopping=store.changed.close):
+            async with (
+                hostdoor.local(links, listening[at.hosts]),
+                _servers(tasks, apps, listening, stopping=store.changed.close),
+            ):
                 log.info("controller.ready", sockets=[str(path) for path in listening])
                 ready()
                 try:
@@ -137,8 +138,7 @@ async def _servers(
             log_config=None,
             access_log=False,
             lifespan="off",
-            ws="websockets-sansio",
-            ws_max_size=HOST_MESSAGE_MAX_BYTES,
+            ws="none",
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=STOP_S,

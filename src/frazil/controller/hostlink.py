@@ -1,4 +1,4 @@
-"""The controller's end of the host link (`wire.hostlink`): a WebSocket for each server, on its own socket."""
+"""The controller's end of the host link (`wire.hostlink`): a WebSocket for each server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from functools import partial
 
 import structlog
 from pydantic import ValidationError
-from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 
 from frazil import failpoint
 from frazil.controller import hostreports
@@ -69,7 +68,7 @@ class Link:
     over: it is to be closed.
     """
 
-    def __init__(self, host_id: str, websocket: WebSocket) -> None:
+    def __init__(self, host_id: str, websocket: ServerConnection) -> None:
         self.host_id = host_id
         self.sent: Desired | None = None
         self.generations: Iterator[int] = iter(())
@@ -82,7 +81,7 @@ class Link:
     async def send(self, message: ToServer) -> None:
         text = to_server.dump_json(message).decode()
         async with self._sending, asyncio.timeout(SEND_DEADLINE_S):
-            await self._websocket.send_text(text)
+            await self._websocket.send(text)
 
 
 class HostLinks:
@@ -100,9 +99,6 @@ class HostLinks:
         self._links: dict[str, Link] = {}
         self._reports = Reports(ctx, leadership)
         self._desired: Together[str, Desired] = Together(self._read_desired, at_once=DESIRED_AT_ONCE)
-
-    def app(self) -> Starlette:
-        return Starlette(routes=[WebSocketRoute(PATH, self.serve)])
 
     def refresh(self, host_ids: Collection[str]) -> None:
         """What is wanted of these hosts may have changed: their links look, and send if so."""
@@ -132,7 +128,7 @@ class HostLinks:
             async with asyncio.timeout(deadline_s):
                 await link.send(question)
                 answer = await future
-        except (TimeoutError, WebSocketDisconnect, RuntimeError) as exc:
+        except (TimeoutError, ConnectionClosed, ConnectionError) as exc:
             raise Unavailable(
                 f"The desktop's host did not answer within {deadline_s:.0f} s.", remedy="Try again."
             ) from exc
@@ -145,13 +141,12 @@ class HostLinks:
         except binascii.Error as exc:
             raise HostError("The host sent a picture that can't be read.", remedy="Try again.") from exc
 
-    async def serve(self, websocket: WebSocket) -> None:
+    async def serve(self, websocket: ServerConnection) -> None:
         """One connection, from its hello to its end."""
-        await websocket.accept()
         try:
             async with asyncio.timeout(HELLO_DEADLINE_S):
                 hello = await _receive(websocket)
-        except (TimeoutError, WebSocketDisconnect, RemoteProtocolError) as exc:
+        except (TimeoutError, ConnectionClosed, RemoteProtocolError) as exc:
             log.warning("host.no-hello", reason=type(exc).__name__)
             await _close(websocket, CLOSE_TRY_AGAIN)
             return
@@ -161,8 +156,8 @@ class HostLinks:
             log.warning("host.rejected", code=failure.code, text=failure.text)
             try:
                 async with asyncio.timeout(SEND_DEADLINE_S):
-                    await websocket.send_text(to_server.dump_json(Rejected(failure=failure)).decode())
-            except (WebSocketDisconnect, RuntimeError, TimeoutError):
+                    await websocket.send(to_server.dump_json(Rejected(failure=failure)).decode())
+            except (ConnectionClosed, TimeoutError):
                 log.info("host.left-before-answer", code=failure.code)
             await _close(websocket, CLOSE_REFUSED)
             return
@@ -172,7 +167,7 @@ class HostLinks:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send_desired(link))
                 tasks.create_task(self._read(link, websocket))
-        except* (WebSocketDisconnect, TimeoutError, RuntimeError):
+        except* (ConnectionClosed, TimeoutError):
             log.info("host.link-lost", host=link.host_id)
         except* _Over:
             log.info("host.link-over", host=link.host_id)
@@ -185,7 +180,7 @@ class HostLinks:
                 del self._links[link.host_id]
             for future in link.questions.values():
                 if not future.done():
-                    future.set_exception(WebSocketDisconnect(1001))
+                    future.set_exception(ConnectionResetError())
             self._ctx.wake()
 
     def _refusal(self, hello: ToController | None) -> FailureField | None:
@@ -259,7 +254,7 @@ class HostLinks:
         wanted = partial(hostreports.desired, host_ids=host_ids, leader_epoch=self._leadership.epoch)
         return await self._ctx.store.read(wanted)
 
-    async def _read(self, link: Link, websocket: WebSocket) -> None:
+    async def _read(self, link: Link, websocket: ServerConnection) -> None:
         while True:
             message = await _receive(websocket)
             if message is None:
@@ -296,9 +291,9 @@ class HostLinks:
         ctx.wake()
 
 
-async def _receive(websocket: WebSocket) -> ToController | None:
+async def _receive(websocket: ServerConnection) -> ToController | None:
     """The next message; None for one of a kind that this version does not know."""
-    text = await websocket.receive_text()
+    text = await websocket.recv()
     try:
         return to_controller.validate_json(text)
     except ValidationError as exc:
@@ -308,10 +303,9 @@ async def _receive(websocket: WebSocket) -> ToController | None:
         raise RemoteProtocolError(f"The server sent a message that can't be read: {exc.errors()[0]['msg']}.") from exc
 
 
-async def _close(websocket: WebSocket, code: int) -> None:
-    if websocket.application_state is WebSocketState.CONNECTED:
-        try:
-            async with asyncio.timeout(SEND_DEADLINE_S):
-                await websocket.close(code)
-        except (RuntimeError, WebSocketDisconnect, TimeoutError):
-            log.debug("host.closed-already")
+async def _close(websocket: ServerConnection, code: int) -> None:
+    try:
+        async with asyncio.timeout(SEND_DEADLINE_S):
+            await websocket.close(code)
+    except TimeoutError:
+        log.debug("host.does-not-close")
