@@ -25,6 +25,7 @@ import os
 import random
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -117,8 +118,9 @@ class Run:
                     await self.come()
                 except NoRoom as exc:
                     full = full or str(exc)
-                except (AssertionError, TimeoutError, FrazilError) as exc:
-                    full = full or f"a person was not served: {exc}"
+                except (AssertionError, TimeoutError, FrazilError, ExceptionGroup) as exc:
+                    print("".join(traceback.format_exception(exc)), file=sys.stderr)
+                    full = full or "a person was not served"
                 else:
                     print(f"{self.pool}: {len(self.seats)}, {self.account.taken_mib()}", file=sys.stderr)
 

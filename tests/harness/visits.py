@@ -69,7 +69,10 @@ async def visit(stack: Stack, person: Person, pool: str, *, hard: bool = True) -
             """Asked in the guest, which costs more than waiting may, only once nothing is on its way any more."""
             return not person.client.session(session_id).desktop.step and work.has_panel(guests, desktop_id)
 
-        await asyncio.to_thread(until, has_panel, "the panel is up", timeout_s=PANEL_DEADLINE_S)
+        try:
+            await asyncio.to_thread(until, has_panel, "the panel is up", timeout_s=PANEL_DEADLINE_S)
+        except AssertionError as exc:
+            raise AssertionError(f"{exc}\n{await asyncio.to_thread(work.evidence, guests, desktop_id)}") from exc
         panel_s = time.monotonic() - began_s
         await asyncio.to_thread(work.open_terminal, guests, desktop_id)
         key_s = await _key_to_picture(seen)

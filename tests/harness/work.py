@@ -83,6 +83,19 @@ for a click on a window.
 WORK_DEADLINE_S = 300.0
 
 
+EVIDENCE = """cat /run/frazil-guest/state.json; echo; loginctl --no-pager list-sessions; ps axf -o pid,stat,etime,time,args
+journalctl --no-pager --boot --lines 80; tail -n 40 /home/*/.xsession-errors /var/log/Xorg.*.log
+"""
+
+
+def evidence(guests: Guests, desktop_id: str) -> str:
+    """What a guest says of itself, for who asks why a person is not served there."""
+    try:
+        return guests.run(desktop_id, "/bin/sh", "-c", EVIDENCE).stdout
+    except AssertionError as exc:
+        return f"The guest says nothing: {exc}"
+
+
 def has_panel(guests: Guests, desktop_id: str) -> bool:
     """Whether a person's panel is on the screen, by what the guest service keeps."""
     return guests.run(desktop_id, "/bin/grep", "-q", '"ready": "', "/run/frazil-guest/state.json").code == 0
