@@ -83,7 +83,7 @@ for a click on a window.
 WORK_DEADLINE_S = 300.0
 
 
-EVIDENCE = """cat /run/frazil-guest/state.json; echo; loginctl --no-pager list-sessions; ps axf -o pid,stat,etime,time,args
+EVIDENCE = """cat /run/frazil-guest/state.json; echo; loginctl --no-pager list-sessions; ps axf -o pid,stat,time,args
 journalctl --no-pager --boot --lines 80; tail -n 40 /home/*/.xsession-errors /var/log/Xorg.*.log
 """
 

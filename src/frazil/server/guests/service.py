@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 from pydantic_core import from_json
@@ -67,13 +68,23 @@ def event(said: Mapping[str, object]) -> GuestSaid | None:
     )
 
 
+Take = Callable[[Mapping[str, object]], None]
+
+
+class _Waiting(NamedTuple):
+    """A call without an answer yet."""
+
+    answer: asyncio.Future[dict[str, object]]
+    take: Take
+
+
 class GuestService:
     """One desktop's guest service. Used in the event loop's thread."""
 
     def __init__(self, heard: Callable[[GuestSaid], None]) -> None:
         self._heard = heard
         self._writer: asyncio.StreamWriter | None = None
-        self._answers: dict[int, asyncio.Future[dict[str, object]]] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._ids = itertools.count(1)
         self.connected = asyncio.Event()
 
@@ -103,8 +114,8 @@ class GuestService:
             self._writer = None
             self.connected.clear()
             writer.close()
-            for waiting in self._answers.values():
-                waiting.cancel()
+            for waiting in self._waiting.values():
+                waiting.answer.cancel()
 
     def _take(self, said: dict[str, object] | None) -> None:
         if said is None:
@@ -114,19 +125,26 @@ class GuestService:
             self._heard(told)
             return
         call_id = said.get("id")
-        waiting = self._answers.get(call_id) if isinstance(call_id, int) else None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(said)
+        waiting = self._waiting.get(call_id) if isinstance(call_id, int) else None
+        if waiting is None or waiting.answer.done():
+            return
+        if said.get("ok") is True:
+            result = said.get("result")
+            waiting.take(result if isinstance(result, dict) else {})
+        waiting.answer.set_result(said)
 
-    async def call(self, name: str, args: Mapping[str, object], *, timeout_s: float) -> dict[str, object]:
-        """Ask the guest service and return its result.
+    async def call(
+        self, name: str, args: Mapping[str, object], *, timeout_s: float, take: Take = lambda _: None
+    ) -> None:
+        """Ask the guest service; `take` is given its result before anything is heard that the guest says after it.
 
         Raises GuestSilent when there is no answer in time, HostError with the guest's own words when it refuses.
         """
         if self._writer is None:
             raise GuestSilent("The guest service is not connected.")
         call_id = next(self._ids)
-        waiting = self._answers[call_id] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[dict[str, object]] = asyncio.get_running_loop().create_future()
+        self._waiting[call_id] = _Waiting(waiting, take)
         try:
             self._writer.write(json.dumps({"id": call_id, "call": name, "args": dict(args)}).encode() + b"\n")
             async with asyncio.timeout(timeout_s):
@@ -139,11 +157,9 @@ class GuestService:
                 raise GuestSilent(f"The guest went away before it answered {name}.") from None
             raise
         finally:
-            del self._answers[call_id]
+            del self._waiting[call_id]
         if answer.get("ok") is not True:
             error = answer.get("error")
             text = error.get("text") if isinstance(error, dict) else None
             why = text[:500] if isinstance(text, str) else "no reason given"
             raise HostError(f"The guest service refused {name}: {why}.")
-        result = answer.get("result")
-        return result if isinstance(result, dict) else {}

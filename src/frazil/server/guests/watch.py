@@ -124,7 +124,7 @@ class GuestWatch:
                 await self._stands.wait()
                 continue
             try:
-                self._take_state(await self._service.call("state", {}, timeout_s=CALL_TIMEOUT_S))
+                await self._service.call("state", {}, timeout_s=CALL_TIMEOUT_S, take=self._take_state)
             except GuestSilent as exc:
                 log.info("guest-state-unknown", desktop=self._desktop_id, why=str(exc))  # it boots, or was just paused
             except HostError as exc:
@@ -207,10 +207,13 @@ class GuestWatch:
         if not self.offers_sign_on:
             raise GuestSilent("The guest service does not answer yet.")
         # An answer may have been lost, here or in an earlier life of this process.
-        self._take_state(await self._service.call("state", {}, timeout_s=CALL_TIMEOUT_S))
+        await self._service.call("state", {}, timeout_s=CALL_TIMEOUT_S, take=self._take_state)
         digest = signing_on.token_sha256(person.token)
         if not self.waiting or (self.sign_on is not None and self.sign_on.token_sha256 == digest):
             return
-        answer = await self._service.call(signing_on.CALL, signing_on.arguments(person), timeout_s=SIGN_ON_TIMEOUT_S)
-        user = str(answer.get("user"))[:64]
-        self._seat(waiting=False, sign_on=SignOn(user=user, token_sha256=digest, state="on"))
+
+        def taken(answer: Mapping[str, object]) -> None:
+            user = str(answer.get("user"))[:64]
+            self._seat(waiting=False, sign_on=SignOn(user=user, token_sha256=digest, state="on"))
+
+        await self._service.call(signing_on.CALL, signing_on.arguments(person), timeout_s=SIGN_ON_TIMEOUT_S, take=taken)

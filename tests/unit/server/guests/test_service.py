@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -77,15 +78,18 @@ async def test_a_line_without_end_is_thrown_away_and_the_next_is_heard(bench: Be
 
 
 async def test_calls_are_answered_by_their_ids_in_any_order(bench: Bench) -> None:
-    first = asyncio.create_task(bench.service.call("one", {}, timeout_s=DEADLINE_S))
-    second = asyncio.create_task(bench.service.call("two", {"x": 1}, timeout_s=DEADLINE_S))
+    taken: dict[str, Mapping[str, object]] = {}
+    calls = [
+        asyncio.create_task(bench.service.call(name, {}, timeout_s=DEADLINE_S, take=partial(taken.__setitem__, name)))
+        for name in ("one", "two")
+    ]
     async with asyncio.timeout(DEADLINE_S):
         asked = [await bench.guest.asked.get(), await bench.guest.asked.get()]
     for request in reversed(asked):
         answer = {"id": request["id"], "ok": True, "result": {"name": request["call"]}}
         await bench.guest.say(json.dumps(answer).encode() + b"\n")
-    assert await first == {"name": "one"}
-    assert await second == {"name": "two"}
+    await asyncio.gather(*calls)
+    assert taken == {"one": {"name": "one"}, "two": {"name": "two"}}
 
 
 async def test_a_refusal_is_an_error_with_the_guests_words(bench: Bench) -> None:

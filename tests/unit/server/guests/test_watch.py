@@ -27,6 +27,7 @@ class Guest:
 
     refuses: bool = False
     asked: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    ids: list[int] = field(default_factory=list)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,6 +36,7 @@ class Guest:
         async for line in reader:
             if line.strip():
                 asked = json.loads(line)
+                self.ids.append(asked["id"])
                 self.asked.put_nowait(asked["call"])
                 if self.refuses:
                     answer = {"id": asked["id"], "ok": False, "error": {"code": "failed", "text": "no"}}
@@ -116,3 +118,22 @@ async def test_a_clock_that_the_guest_did_not_hear_of_is_still_to_be_set(
     monkeypatch.setattr(watch, "CALL_TIMEOUT_S", DEADLINE_S)
     await bench.watch.set_clock()
     assert not bench.watch.clock_is_due, "its refusal keeps it from nobody"
+
+
+async def test_what_the_guest_says_right_behind_an_answer_is_newer_than_it(bench: Bench) -> None:
+    """A panel that came up while the state was told: both came in one piece, and the person was "being signed on"
+    for ever."""
+    assert await bench.guest.is_asked() == "state"
+    sign_on = {"user": "ada", "token_sha256": "0" * 64, "is": "on"}
+    state = {"waiting": False, "ready": False, "sign_on": sign_on, "calls": ["state", "sign_on"]}
+    ready = {"event": "ready", "user": "ada", "uid": 1001}
+    newest = bench.guest.ids[-1]
+    lines = [{"id": newest, "ok": True, "result": state}, ready]
+    bench.guest.writers[-1].write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    async with asyncio.timeout(DEADLINE_S):
+        while bench.watch.sign_on is None or not bench.watch.sign_on.panel:
+            bench.changed.clear()
+            await bench.changed.wait()
+    for _ in range(10):  # whoever waits for the answer has had it
+        await asyncio.sleep(0)
+    assert bench.watch.sign_on.panel
