@@ -45,6 +45,8 @@ class Settings:
     tls_certificate, tls_key: PEM files; Frazil's own CA makes them when empty.
     database_url: SQLAlchemy URL; SQLite in `state_dir` when empty.
     controllers: so many controllers run on this machine; more than one need PostgreSQL.
+    hosts_listen: address and port at which other machines' servers come in, such as 0.0.0.0:8444; none when empty.
+    displays_listen: address and port at which a server that has joined hands displays to gateways.
     libvirt_uri: the hypervisor to use on this host.
     guest_network: "nat" lets desktops reach the world through this host; "closed" lets them reach nothing.
     guest_subnet: IPv4 network of the desktops, such as 10.77.0.0/20; one that is free is chosen when empty.
@@ -68,6 +70,8 @@ class Settings:
     tls_key: Path | None = None
     database_url: str = ""
     controllers: int = 1
+    hosts_listen: str = ""
+    displays_listen: str = "0.0.0.0:8445"
     libvirt_uri: str = "qemu:///system"
     guest_network: str = "nat"
     guest_subnet: str = ""
@@ -143,6 +147,16 @@ class Settings:
         return self.state_dir / "tls"
 
     @property
+    def trust_dir(self) -> Path:
+        """By what Frazil's machines know each other (`frazil.trust`): the authority, and what it certified here."""
+        return self.state_dir / "trust"
+
+    @property
+    def joined_file(self) -> Path:
+        """On a machine that has joined an installation: where its controllers are, JSON."""
+        return self.trust_dir / "joined.json"
+
+    @property
     def viewer_trust_file(self) -> Path:
         """How native viewers can tell the gateway's certificate; no secret."""
         return self.tls_dir / "viewers.json"
@@ -195,6 +209,8 @@ def load(path: Path) -> Settings:
 _KINDS: dict[type, str] = {float: "a number", int: "a whole number", bool: "true or false"}
 _EXAMPLES: dict[str, str | float | int | bool] = {
     "listen": "0.0.0.0:8443",
+    "hosts_listen": "0.0.0.0:8444",
+    "displays_listen": "0.0.0.0:8445",
     "public_url": "https://desktops.example.org",
     "guest_network": "nat",
     "guest_subnet": "10.77.0.0/20",
@@ -224,7 +240,7 @@ def _like(name: str) -> str:
 def _check(path: Path, name: str, value: object) -> None:
     """Raises InvalidInput for a value that can be seen to make no sense."""
     why = ""
-    if name == "listen":
+    if name in ("listen", "displays_listen") or (name == "hosts_listen" and value):
         port = str(value).rpartition(":")[2]
         if ":" not in str(value) or not port.isdecimal() or not 0 < int(port) < 65536:
             why = "it must be an address and a port"

@@ -13,6 +13,7 @@ from frazil.cli import connection
 from frazil.cli.supervisor import accounts, code, lock, places
 from frazil.cli.supervisor.child import Child, children
 from frazil.cli.supervisor.keeper import Keeper
+from frazil.cli.supervisor.peers import ensure_peers
 from frazil.gateway.tls import ensure_certificates
 from frazil.runtime import SystemClock, SystemIds
 from frazil.settings import Settings
@@ -41,8 +42,9 @@ def run(settings: Settings, ready_fd: int) -> None:
     with lock.held(settings):
         users = accounts.ensure()
         places.prepare(settings, users)
-        places.ensure_installation(settings, ids=SystemIds())
+        installation_id = places.ensure_installation(settings, ids=SystemIds())
         ensure_certificates(settings, clock=SystemClock(), owner_gid=users.gateway.gid)
+        ensure_peers(settings, users, installation_id, clock=SystemClock())
         kept = children(settings, users, own=code.for_root(), others=code.for_others(settings.state_dir))
         asyncio.run(_keep([_with_fake(child) for child in kept], ready_fd))
 

@@ -22,6 +22,7 @@ from frazil.cli.commands import (
     lifecycle,
     machine,
     pool,
+    server,
     session,
     sign_in,
     spice,
@@ -118,7 +119,7 @@ def controller(
     raise typer.Exit(processes.run("controller", settings, ready_fd=ready_fd, number=number))
 
 
-app.command("server")(_process("server", "Virtual Desktop Server"))
+app.command("server")(server.server)
 app.command("gateway")(_process("gateway", "gateway"))
 
 

@@ -145,6 +145,14 @@ class Client:
         method = "PUT" if maintenance else "DELETE"
         return self._calls.parse(rest.Host, self._calls.send(method, f"/hosts/{part(host)}/maintenance"))
 
+    def invite_host(self) -> rest.HostInvitation:
+        """A token with which another machine becomes a host."""
+        return self._calls.parse(rest.HostInvitation, self._calls.send("POST", "/hosts/invitations"))
+
+    def revoke_host(self, host: str) -> None:
+        """Let a host on another machine in no more."""
+        self._calls.send("DELETE", f"/hosts/{part(host)}/certificate")
+
     def metrics(self) -> str:
         """All measurements, in Prometheus's text format; docs/reference/metrics.md says what each means."""
         return self._calls.send("GET", "/metrics").text

@@ -23,7 +23,7 @@ from frazil.controller.leadership import Leadership
 from frazil.controller.metrics import Measures
 from frazil.controller.presence import Presence
 from frazil.controller.reconcile import Reconciler
-from frazil.controller.services import Context, build, forgetting
+from frazil.controller.services import Context, Joins, build, forgetting
 from frazil.controller.store import Store
 from frazil.controller.store.engine import url_of
 from frazil.model.clock import Clock, Ids
@@ -58,7 +58,9 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
             presence=Presence(clock),
             measures=Measures(number),
         )
-        services = build(ctx, viewer_trust_file=settings.viewer_trust_file)
+        services = build(
+            ctx, viewer_trust_file=settings.viewer_trust_file, joins=_joins(settings, installation_id=installation_id)
+        )
         leadership = Leadership(store, clock=clock, holder=ids.new_id())
         links = HostLinks(ctx, leadership, installation_id=installation_id, heartbeat_s=settings.heartbeat_s)
         leadership.changed = links.lead
@@ -81,6 +83,9 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
                 tasks.create_task(reconciler.run()),
                 tasks.create_task(forgetting.run(ctx, days=settings.history_days)),
             ]
+            if settings.hosts_listen:
+                door = hostdoor.Door(links, services.joining, trust_dir=settings.trust_dir)
+                loops.append(tasks.create_task(door.run(settings.hosts_listen, number=number)))
             async with (
                 hostdoor.local(links, listening[at.hosts]),
                 _servers(tasks, apps, listening, stopping=store.changed.close),
@@ -92,6 +97,19 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
                 finally:
                     for loop in loops:
                         loop.cancel()
+
+
+def _joins(settings: Settings, *, installation_id: str) -> Joins | None:
+    if not settings.hosts_listen:
+        return None
+    address, _, port = settings.hosts_listen.rpartition(":")
+    host = socket.getfqdn() if address.strip("[]") in ("", "0.0.0.0", "::") else address
+    return Joins(
+        installation_id=installation_id,
+        trust_dir=settings.trust_dir,
+        url=f"https://{host}:{port}",
+        controllers=settings.controllers,
+    )
 
 
 def _listen(stack: AsyncExitStack, path: Path) -> socket.socket:

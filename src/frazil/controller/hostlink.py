@@ -66,10 +66,12 @@ class Link:
     sent: the newest Desired that went out; what a report leaves out is judged by it.
     generations: numbers for what is sent; a next block is taken when they are used up.
     over: it is to be closed.
+    known_key: SHA-256 of the key that a host on another machine showed; empty for this machine's.
     """
 
-    def __init__(self, host_id: str, websocket: ServerConnection) -> None:
+    def __init__(self, host_id: str, websocket: ServerConnection, known_key: str = "") -> None:
         self.host_id = host_id
+        self.known_key = known_key
         self.sent: Desired | None = None
         self.generations: Iterator[int] = iter(())
         self.dirty = asyncio.Event()
@@ -141,8 +143,20 @@ class HostLinks:
         except binascii.Error as exc:
             raise HostError("The host sent a picture that can't be read.", remedy="Try again.") from exc
 
-    async def serve(self, websocket: ServerConnection) -> None:
-        """One connection, from its hello to its end."""
+    def cut(self, keys: Collection[str]) -> None:
+        """End the links of hosts that showed one of these keys."""
+        for link in self._links.values():
+            if link.known_key in keys:
+                log.warning("host.revoked", host=link.host_id)
+                link.over = True
+                link.dirty.set()
+
+    async def serve(self, websocket: ServerConnection, host_id: str = "", known_key: str = "") -> None:
+        """One connection, from its hello to its end.
+
+        host_id, known_key: which host its certificate is of, and that one's key; empty for who needs none, since only
+        this machine's root comes in that way.
+        """
         try:
             async with asyncio.timeout(HELLO_DEADLINE_S):
                 hello = await _receive(websocket)
@@ -150,20 +164,15 @@ class HostLinks:
             log.warning("host.no-hello", reason=type(exc).__name__)
             await _close(websocket, CLOSE_TRY_AGAIN)
             return
-        refusal = self._refusal(hello)
+        refusal = self._refusal(hello, host_id)
         if refusal is not None or not isinstance(hello, Hello):
-            failure = refusal or FailureField(code="protocol-error", text="The first message was not a hello.")
-            log.warning("host.rejected", code=failure.code, text=failure.text)
-            try:
-                async with asyncio.timeout(SEND_DEADLINE_S):
-                    await websocket.send(to_server.dump_json(Rejected(failure=failure)).decode())
-            except (ConnectionClosed, TimeoutError):
-                log.info("host.left-before-answer", code=failure.code)
-            await _close(websocket, CLOSE_REFUSED)
+            await reject(
+                websocket, refusal or FailureField(code="protocol-error", text="The first message was not a hello.")
+            )
             return
-        link = Link(hello.host_id, websocket)
+        link = Link(hello.host_id, websocket, known_key)
         try:
-            await self._welcome(link, hello)
+            await self._welcome(link, hello, str(websocket.remote_address[0]) if known_key else "")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send_desired(link))
                 tasks.create_task(self._read(link, websocket))
@@ -183,9 +192,15 @@ class HostLinks:
                     future.set_exception(ConnectionResetError())
             self._ctx.wake()
 
-    def _refusal(self, hello: ToController | None) -> FailureField | None:
+    def _refusal(self, hello: ToController | None, host_id: str) -> FailureField | None:
         if not isinstance(hello, Hello):
             return None
+        if host_id and hello.host_id != host_id:
+            return FailureField(
+                code="refused",
+                text=f"The server on {hello.host_name} says that it is another host than its certificate is of.",
+                remedy="Let it join again: frazil host invite, on the controller",
+            )
         if hello.installation_id != self._installation_id:
             return FailureField(
                 code="wrong-installation",
@@ -201,7 +216,7 @@ class HostLinks:
             )
         return None
 
-    async def _welcome(self, link: Link, hello: Hello) -> None:
+    async def _welcome(self, link: Link, hello: Hello, address: str) -> None:
         now = self._ctx.clock.now()
         generations = await self._ctx.store.write(
             lambda tx: hosts.hello(
@@ -211,6 +226,8 @@ class HostLinks:
                 version=hello.version,
                 capabilities=hello.capabilities,
                 now=now,
+                address=address,
+                displays_port=hello.displays_port,
             )
         )
         link.generations = iter(generations)
@@ -301,6 +318,17 @@ async def _receive(websocket: ServerConnection) -> ToController | None:
             log.warning("host.unknown-message", reason=str(exc.errors()[0].get("ctx")))
             return None
         raise RemoteProtocolError(f"The server sent a message that can't be read: {exc.errors()[0]['msg']}.") from exc
+
+
+async def reject(websocket: ServerConnection, failure: FailureField) -> None:
+    """Tell a server that it is not linked, and why."""
+    log.warning("host.rejected", code=failure.code, text=failure.text)
+    try:
+        async with asyncio.timeout(SEND_DEADLINE_S):
+            await websocket.send(to_server.dump_json(Rejected(failure=failure)).decode())
+    except (ConnectionClosed, TimeoutError):
+        log.info("host.left-before-answer", code=failure.code)
+    await _close(websocket, CLOSE_REFUSED)
 
 
 async def _close(websocket: ServerConnection, code: int) -> None:

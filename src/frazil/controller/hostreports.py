@@ -37,6 +37,7 @@ def desired(tx: sa.Connection, host_ids: Sequence[str], *, leader_epoch: int) ->
     Desktops that are wanted absent are named until they are seen absent: only then does their row go.
     """
     listed = images.listed(tx)
+    sources = images.sources(tx)
     ready_when = {row.id: row.ready_when for row in listed}
     of_pools = pools.listed(tx)
     start = {pool.id: start_of(pool, ready_when[pool.image_id]) for pool in of_pools}
@@ -79,6 +80,7 @@ def desired(tx: sa.Connection, host_ids: Sequence[str], *, leader_epoch: int) ->
                     "os": row.os,
                     "wanted": row.wanted,
                     "attempt": row.attempt,
+                    "sources": sources.get(row.id, []),
                 }
             )
             for row in listed

@@ -19,6 +19,7 @@ from frazil.gateway.controllers import Controllers
 from frazil.gateway.links import LinkParts
 from frazil.gateway.places import Places
 from frazil.gateway.refusals import RefusedLinks
+from frazil.gateway.remote_displays import RemoteDisplays
 from frazil.gateway.reports import Reports
 from frazil.gateway.sessions import LiveSessions
 from frazil.gateway.tls import SERVED_FILE, ServedCertificate
@@ -69,6 +70,7 @@ async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None], 
             refusals=refusals,
             sessions=sessions,
             display_socket=settings.display_socket,
+            remote=RemoteDisplays(settings.trust_dir),
             key=TicketKey(),
             places=Places(),
             tls_port=listening.getsockname()[1],

@@ -21,6 +21,7 @@ from frazil.gateway.handshake import LinkRefused, refuse_link, refuse_password
 from frazil.gateway.places import Places
 from frazil.gateway.refusals import RefusedLinks
 from frazil.gateway.relay import FORBIDDEN, RELAY_READ_BYTES, Ended, Relay
+from frazil.gateway.remote_displays import RemoteDisplays
 from frazil.gateway.reports import Reports
 from frazil.gateway.sessions import LiveSession, LiveSessions
 from frazil.gateway.streams import ClientStream, PlainStream
@@ -58,6 +59,7 @@ class LinkParts:
     refusals: RefusedLinks
     sessions: LiveSessions
     display_socket: Path
+    remote: RemoteDisplays
     key: TicketKey
     places: Places
     tls_port: int
@@ -175,7 +177,10 @@ class Link:
 
     async def _open(self, route: Route) -> PlainStream:
         try:
-            sock = await open_display(self._parts.display_socket, route)
+            if route.host_address:
+                sock = await self._parts.remote.open(route)
+            else:
+                sock = await open_display(self._parts.display_socket, route)
         except HostError as exc:
             raise refuse_link(str(exc), LinkError.ERROR, CloseCode.BACKEND_GONE) from exc
         try:

@@ -15,7 +15,7 @@ import frazil
 from frazil.model.clock import Clock
 from frazil.model.desktop import State
 from frazil.model.errors import FrazilError, InvalidInput
-from frazil.server import display, host_facts
+from frazil.server import display, host_facts, joining, remote_displays
 from frazil.server.density import partition
 from frazil.server.density.watch import DensityWatch
 from frazil.server.desktops.directory import DesktopDirectory
@@ -28,11 +28,15 @@ from frazil.server.hypervisor.kvm_trial import QEMU, kvm_runs_guests
 from frazil.server.hypervisor.libvirt_driver import LibvirtHypervisor
 from frazil.server.hypervisor.port import Hypervisor, Seat
 from frazil.server.image_keeper import ImageKeeper
+from frazil.server.images.fetching import Fetching
+from frazil.server.images.handing import Handing
+from frazil.server.joining import Joined, host_pair
+from frazil.server.link import MESSAGE_MAX_BYTES, PATH, Dial, Link, on_this_machine
 from frazil.server.link import Host as LinkHost
-from frazil.server.link import Link
 from frazil.server.templates.store import TemplateStore
 from frazil.server.templates.templates import Templates
 from frazil.settings import Settings
+from frazil.trust import contexts
 from frazil.wire.base import Message
 from frazil.wire.hostlink import (
     Answer,
@@ -73,7 +77,8 @@ class Identity:
             return cls(installation_id=given["installation_id"], host_id=given["host_id"])
         except (OSError, ValueError, KeyError) as exc:
             raise InvalidInput(
-                f"{settings.installation_file} can't be used: {exc}.", remedy="frazil up makes it at its first start."
+                f"{settings.installation_file} can't be used: {exc}.",
+                remedy="`frazil up` makes it at its first start; on another machine, `frazil server --join` does.",
             ) from exc
 
 
@@ -89,6 +94,7 @@ class Server:
         hypervisor: Hypervisor,
         network: GuestNetwork | None,
         capabilities: Capabilities,
+        joined: Joined | None,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._settings = settings
@@ -97,9 +103,11 @@ class Server:
         self._hypervisor = hypervisor
         self._network = network
         self._capabilities = capabilities
+        port = int(settings.displays_listen.rpartition(":")[2])
+        self._displays_port = port if host_pair(settings).exists() else 0
         self._generation = self._term = 0
         link = LinkHost(hello=self._hello, observe=self._observe, want=self._want, answer=self._answer, load=self._load)
-        self.links = [Link(of.hosts, link) for of in settings.controller_sockets]
+        self.links = [Link(dial, link) for dial in _dials(settings, joined)]
         directory = DesktopDirectory(settings.desktops_dir, installation_id=identity.installation_id)
         slots = StartSlots(room_here)
         self.images = ImageKeeper(
@@ -109,6 +117,7 @@ class Server:
             directory=directory,
             report=self._image_seen,
             release=self._release_templates,
+            fetching=_fetching(settings, identity, joined),
         )
         self.templates = Templates(
             hypervisor,
@@ -172,6 +181,7 @@ class Server:
             host_name=host_facts.host_name(),
             version=frazil.__version__,
             capabilities=self._capabilities,
+            displays_port=self._displays_port,
         )
 
     def _say(self, message: Message) -> None:
@@ -239,6 +249,19 @@ class Server:
         return Answer(id=ask.id, png_base64=base64.b64encode(shot.data).decode("ascii"))
 
 
+def _fetching(settings: Settings, identity: Identity, joined: Joined | None) -> Fetching | None:
+    if joined is None:
+        return None
+    return Fetching(joined, own_host_id=identity.host_id, arriving=settings.cache_dir / "arriving")
+
+
+def _dials(settings: Settings, joined: Joined | None) -> list[Dial]:
+    """To each controller."""
+    if joined is None:
+        return [on_this_machine(of.hosts) for of in settings.controller_sockets]
+    return [joined.dialer(PATH, number, max_size=MESSAGE_MAX_BYTES) for number in range(1, joined.controllers + 1)]
+
+
 async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None]) -> None:
     """Run this host's server until cancelled. Desktops outlive it."""
     identity = Identity.of(settings)
@@ -285,6 +308,7 @@ async def run(
     ready: Callable[[], None],
 ) -> None:
     """The server on a given hypervisor, until cancelled."""
+    joined = Joined.of(settings)
     listener = display.bind(settings.display_socket)
     with listener:
         async with asyncio.TaskGroup() as tasks:
@@ -295,6 +319,7 @@ async def run(
                 hypervisor=hypervisor,
                 network=network,
                 capabilities=capabilities,
+                joined=joined,
                 tasks=tasks,
             )
             tasks.create_task(server.images.run())
@@ -303,4 +328,18 @@ async def run(
             for link in server.links:
                 tasks.create_task(link.run())
             tasks.create_task(display.serve(listener, server.keepers.open_display))
+            pair = host_pair(settings)
+            if pair.exists():
+                context = contexts.listening(pair, settings.trust_dir / "authority.pem")
+                tasks.create_task(
+                    remote_displays.serve(
+                        settings.displays_listen,
+                        context,
+                        open_display=server.keepers.open_display,
+                        handing=Handing(server.images.stored),
+                    )
+                )
+                tasks.create_task(remote_displays.follow(context, pair))
+            if joined is not None:
+                tasks.create_task(joining.keep_fresh(joined, clock=clock))
             ready()

@@ -24,6 +24,7 @@ from frazil.server.desktops.starter import BootImage
 from frazil.server.hypervisor.port import KernelBoot
 from frazil.server.images import cache
 from frazil.server.images.build import build_image, cache_key
+from frazil.server.images.fetching import Fetching
 from frazil.server.images.files import ImageFiles, file_sha256
 from frazil.server.images.importing import import_image
 from frazil.server.images.progress import BuildProgress
@@ -52,12 +53,15 @@ class ImageKeeper:
         directory: DesktopDirectory,
         report: Callable[[ImageObservation], None],
         release: Callable[[str], Awaitable[None]],
+        fetching: Fetching | None = None,
     ) -> None:
+        """fetching: how it gets images from other hosts; None where there are none."""
         self._settings = settings
         self._clock = clock
         self._directory = directory
         self._report = report
         self._release = release
+        self._fetching = fetching
         self._cache = settings.cache_dir / "images"
         self._cache_is_due = True
         self._store = ImageStore(settings.images_dir, installation_id=installation_id)
@@ -85,6 +89,10 @@ class ImageKeeper:
             sha256=image.manifest.disk_sha256,
             name=image.manifest.name,
         )
+
+    def stored(self, image_id: str) -> StoredImage | None:
+        """The image as it lies here; None while it does not."""
+        return self._stored.get(image_id)
 
     def wake(self) -> None:
         """Look again soon."""
@@ -144,8 +152,22 @@ class ImageKeeper:
         elif spec.image_id in self._stored:
             if seen is None or seen.state != "ready":
                 self._say_ready(spec, self._stored[spec.image_id])
+        elif self._waits(spec):
+            self._say_waiting(spec)
         elif seen is None or seen.state != "failed" or seen.attempt != spec.attempt:
             await self._make(spec)
+
+    def _waits(self, spec: ImageSpec) -> bool:
+        """Whether a file is on another host, which does not have the image yet."""
+        if self._fetching is None or spec.upload is None or spec.sources:
+            return False
+        return not self._incoming(spec.upload).exists()
+
+    def _say_waiting(self, spec: ImageSpec) -> None:
+        seen = self._seen.get(spec.image_id)
+        if seen is None or seen.attempt != spec.attempt or seen.state != "absent":
+            text = "It waits until another host has it"
+            self._say(ImageObservation(image_id=spec.image_id, attempt=spec.attempt, state="absent", step=text))
 
     async def _make(self, spec: ImageSpec) -> None:
         loop = asyncio.get_running_loop()
@@ -176,7 +198,12 @@ class ImageKeeper:
     def _make_blocking(self, spec: ImageSpec, progress: Callable[[BuildProgress], None]) -> StoredImage:
         """Make and store the image; nothing half made stays. In a thread. Raises a FrazilError."""
         with disk_trouble_said(self._settings.images_dir, what="made"), self._store.staging(spec.image_id) as place:
-            if spec.recipe is not None:
+            if spec.sources and self._fetching is not None:
+                fetched = self._fetching.fetch(
+                    spec.image_id, spec.sources, place, progress=progress, cancel=self._cancel
+                )
+                files, os_id, source = fetched.files, fetched.os, "host"
+            elif spec.recipe is not None:
                 recipe = self._recipe(spec.recipe)
                 files = self._from_cache(recipe, place, spec=spec, progress=progress)
                 source, os_id = f"recipe:{spec.recipe}", recipe.os.id
@@ -272,6 +299,8 @@ class ImageKeeper:
             if users:
                 raise Conflict(f"Desktops on this host still use the image: {', '.join(sorted(users)[:5])}.")
             await self._release(spec.image_id)  # what was made from it here
+            if self._fetching is not None:
+                await asyncio.to_thread(self._fetching.forget, spec.image_id)
             await asyncio.to_thread(self._store.delete, spec.image_id)
         except NotFound:
             pass

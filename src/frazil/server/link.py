@@ -34,6 +34,12 @@ QUEUE_MAX = 10_000
 MESSAGE_MAX_BYTES = 64 << 20
 
 
+PATH = "/hosts/v1"
+
+Dial = Callable[[], Awaitable[ClientConnection]]
+"""Connects to a controller. Raises OSError, or what websockets raises."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """What the link asks of the rest of the server."""
@@ -45,11 +51,22 @@ class Host:
     load: Callable[[], HostLoad]
 
 
+def on_this_machine(socket: Path) -> Dial:
+    """Connects to the controller that listens there."""
+
+    async def dial() -> ClientConnection:
+        return await unix_connect(
+            str(socket), uri=f"ws://controller{PATH}", max_size=MESSAGE_MAX_BYTES, compression=None
+        )
+
+    return dial
+
+
 class Link:
     """Keeps one connection to the controller. Used in the event loop's thread."""
 
-    def __init__(self, socket: Path, host: Host) -> None:
-        self._socket = socket
+    def __init__(self, dial: Dial, host: Host) -> None:
+        self._dial = dial
         self._host = host
         self._outgoing: asyncio.Queue[Message] = asyncio.Queue(maxsize=QUEUE_MAX)
         self._up = False
@@ -65,9 +82,7 @@ class Link:
         while True:
             try:
                 async with asyncio.timeout(DIAL_DEADLINE_S):
-                    connection = await unix_connect(
-                        str(self._socket), uri="ws://controller/hosts/v1", max_size=MESSAGE_MAX_BYTES, compression=None
-                    )
+                    connection = await self._dial()
             except (OSError, InvalidHandshake, InvalidMessage, ConnectionClosed, EOFError) as exc:
                 log.info("controller-away", why=str(exc) or type(exc).__name__, again_in_s=round(wait_s, 1))
                 # Jitter: a thousand servers must not come back in the same instant.

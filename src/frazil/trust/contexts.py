@@ -35,13 +35,16 @@ def stranger() -> ssl.SSLContext:
     return context
 
 
-def shown(connection: ssl.SSLObject) -> x509.Certificate | None:
+Connection = ssl.SSLObject | ssl.SSLSocket
+
+
+def shown(connection: Connection) -> x509.Certificate | None:
     """The certificate of the other end; None where it showed none."""
     der = connection.getpeercert(binary_form=True)
     return x509.load_der_x509_certificate(der) if der else None
 
 
-def known_peer(connection: ssl.SSLObject) -> tuple[Peer, str]:
+def known_peer(connection: Connection) -> tuple[Peer, str]:
     """Who is at the other end of a connection that was made with a context of this module, and its key's SHA-256.
 
     Raises Refused when it showed no certificate, or one of nothing that Frazil knows.

@@ -91,8 +91,23 @@ class TemplateSpec(Message):
     profile: Profile
 
 
+class ImageSource(Message):
+    """A host that has an image, and hands it to other hosts by TLS.
+
+    `address`: empty for the machine that the controller is on. `sha256` is the disk's.
+    """
+
+    host_id: str
+    address: str
+    port: int
+    sha256: str
+
+
 class ImageSpec(Message):
-    """One image that a host shall have. Exactly one of `recipe` and `upload` is its source."""
+    """One image that a host shall have. Exactly one of `recipe` and `upload` is its source.
+
+    `sources`: other hosts that have it already; it is the same there, which another build of a recipe would not be.
+    """
 
     image_id: str
     name: str
@@ -103,6 +118,7 @@ class ImageSpec(Message):
     os: str = ""
     wanted: Literal["present", "absent"] = "present"
     attempt: int = 1
+    sources: list[ImageSource] = []
 
 
 class Capabilities(Message):
@@ -238,6 +254,7 @@ class Hello(Message):
     protocol_max: int = PROTOCOL_MAX
     features: list[str] = []
     capabilities: Capabilities
+    displays_port: int = Field(0, description="Where it hands out displays and images by TLS; 0: nowhere")
 
 
 class Welcome(Message):

@@ -410,6 +410,15 @@ class Host(Message):
     templates: list[HostTemplate] = []
     room: list[HostRoom] = []
     maintenance: HostMaintenance | None = Field(None, description="Null while it takes desktops")
+    address: str = Field("", description="Where other machines reach it; empty for the controller's machine")
+
+
+class HostInvitation(Message):
+    """`token` makes one machine a host, once, until `expires_at`; it dials `url`."""
+
+    token: str = Field(repr=False)
+    url: str
+    expires_at: datetime
 
 
 class QuarantinedThing(Message):

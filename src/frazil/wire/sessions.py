@@ -31,6 +31,8 @@ LINES_MAX = 100
 class Route(Message):
     """Where a session's desktop is, and what may pass to and from it.
 
+    `host_address`: where the host's server hands out displays by TLS; empty where it does so on this machine.
+
     `policy` is what the pool and the person both allow. It has a `policy_version` that only grows, so that of two
     that come by different ways the newer one is known; an older controller says neither, and allows everything.
     """
@@ -40,6 +42,7 @@ class Route(Message):
     desktop_name: str
     host_id: str
     epoch: EpochField
+    host_address: str = ""
     policy: PolicyField = PolicyField()
     policy_version: int = 0
 

@@ -91,6 +91,41 @@ def maintenance(
     output.answer(found, as_json=as_json, people=lambda: _say_maintenance(found))
 
 
+@app.command()
+def invite(as_json: Json = False) -> None:
+    """Show the command that makes another machine a host. It is good once, and for an hour.
+
+    \b
+    Examples:
+      frazil host invite
+    """
+    with connect() as client:
+        invitation = client.invite_host()
+
+    def people() -> None:
+        output.say("On the new host, as root, within the hour:\n")
+        output.say(f"  frazil server --join {invitation.url}\n")
+        output.say("It asks for this token, which is good once:\n")
+        output.say(f"  {invitation.token}\n")
+
+    output.answer(invitation, as_json=as_json, people=people)
+
+
+@app.command()
+def revoke(host: HostName) -> None:
+    """Trust a host on another machine no more: it is let in only after it has joined again.
+
+    Its desktops go on there, and nobody is shown them. To have it back: "frazil host invite".
+
+    \b
+    Examples:
+      frazil host revoke host-b
+    """
+    with connect() as client:
+        client.revoke_host(host)
+    output.say(f"{host} is let in no more.")
+
+
 def _say_maintenance(host: Host) -> None:
     if host.maintenance is None:
         output.say(f"{host.name} takes desktops.")

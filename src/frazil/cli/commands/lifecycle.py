@@ -17,6 +17,7 @@ from frazil.cli.connection import pause
 from frazil.cli.options import Json
 from frazil.cli.portal import portal_url
 from frazil.cli.supervisor import accounts, domains, lock, places
+from frazil.cli.supervisor.peers import ensure_peers
 from frazil.cli.supervisor.up import Up, tell_setup_link
 from frazil.client import Client, DeadlinePassed
 from frazil.gateway.tls import ensure_certificates
@@ -83,8 +84,9 @@ def prepare() -> None:
     settings = connection.settings()
     users = accounts.ensure()
     places.prepare(settings, users)
-    places.ensure_installation(settings, ids=SystemIds())
+    installation_id = places.ensure_installation(settings, ids=SystemIds())
     ensure_certificates(settings, clock=SystemClock(), owner_gid=users.gateway.gid)
+    ensure_peers(settings, users, installation_id, clock=SystemClock())
 
 
 def down(

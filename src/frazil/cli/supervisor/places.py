@@ -43,6 +43,8 @@ def places(settings: Settings, accounts: Accounts) -> list[Place]:
         Place(settings.controller_dir, controller.uid, controller.gid, 0o700),
         # the controller passes through to the file for viewers; keys have modes of their own
         Place(settings.tls_dir, 0, gateway.gid, 0o751),
+        # what is secret in it has a mode of its own
+        Place(settings.trust_dir, 0, 0, 0o755),
         Place(settings.public_socket.parent, controller.uid, gateway.gid, 0o2750),
         Place(settings.internal_socket.parent, controller.uid, gateway.gid, 0o2750),
         Place(settings.hosts_socket.parent, controller.uid, controller.gid, 0o700),

@@ -17,6 +17,7 @@ from frazil.cli.supervisor.child import Child, children
 from frazil.cli.supervisor.daemon_watch import DaemonWatch
 from frazil.cli.supervisor.first_run import FirstRun
 from frazil.cli.supervisor.keeper import Keeper
+from frazil.cli.supervisor.peers import ensure_peers
 from frazil.cli.supervisor.phases import Phases
 from frazil.client import Client
 from frazil.gateway.tls import ensure_certificates
@@ -46,10 +47,15 @@ class Up:
         """Run until told to stop. Raises FrazilError when it can't come up."""
         if os.geteuid() != 0:
             raise Refused("Frazil is started by root.", remedy="sudo frazil up")
+        if self.settings.joined_file.exists():
+            raise Conflict(
+                "This machine is a host of another installation; its controller is elsewhere.",
+                remedy="Run its server: frazil server",
+            )
         with lock.held(self.settings):
             phases = Phases(clock=self.clock)
             installation_id, kept = self._prepare(phases)
-            asyncio.run(self._keep(kept, phases))
+            asyncio.run(self._keep(kept, phases, installation_id))
             self._say_what_runs(installation_id)
 
     def _prepare(self, phases: Phases) -> tuple[str, list[Child]]:
@@ -71,10 +77,11 @@ class Up:
             libvirtd.ensure_running(uri=settings.libvirt_uri)
         with phases.of("certificate and code"):
             ensure_certificates(settings, clock=self.clock, owner_gid=users.gateway.gid)
+            ensure_peers(settings, users, installation_id, clock=self.clock)
             others = code.for_others(settings.state_dir)
         return installation_id, children(settings, users, own=code.for_root(), others=others)
 
-    async def _keep(self, kept: list[Child], phases: Phases) -> None:
+    async def _keep(self, kept: list[Child], phases: Phases, installation_id: str) -> None:
         keeper = Keeper(kept, clock=self.clock, say=output.say, environment=os.environ)
         stopping = threading.Event()
         loop = asyncio.get_running_loop()
@@ -96,7 +103,7 @@ class Up:
             opening = group.create_task(self._open(keeper, stopping, phases, trial))
             watch = DaemonWatch(uri=self.settings.libvirt_uri, say=output.say)
             watching = group.create_task(watch.run())
-            renewing = group.create_task(self._renew())
+            renewing = group.create_task(self._renew(installation_id))
             try:
                 await keeper.run()
             except HostError as exc:
@@ -109,13 +116,18 @@ class Up:
         if failure is not None:
             raise failure
 
-    async def _renew(self) -> None:
+    async def _renew(self, installation_id: str) -> None:
         """Have a certificate that lasts, for as long as Frazil runs: the gateway serves a new one by itself."""
-        gid = accounts.ensure().gateway.gid
+        users = accounts.ensure()
+
+        def look() -> None:
+            ensure_certificates(self.settings, clock=self.clock, owner_gid=users.gateway.gid)
+            ensure_peers(self.settings, users, installation_id, clock=self.clock)
+
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
             try:
-                await asyncio.to_thread(ensure_certificates, self.settings, clock=self.clock, owner_gid=gid)
+                await asyncio.to_thread(look)
             except (FrazilError, OSError) as exc:
                 output.say(f"The certificate could not be looked after: {exc}")
 

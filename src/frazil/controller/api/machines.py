@@ -9,7 +9,7 @@ from frazil.controller.api.endpoints import Endpoint
 from frazil.controller.api.params import Cursor, Limit
 from frazil.controller.identity import Right
 from frazil.controller.metrics import CONTENT_TYPE
-from frazil.wire.rest import Host, Image, ImageRequest, Operation, Page, QuarantinedThing
+from frazil.wire.rest import Host, HostInvitation, Image, ImageRequest, Operation, Page, QuarantinedThing
 
 __all__ = ["ENDPOINTS"]
 
@@ -28,6 +28,14 @@ async def begin_maintenance(host: str, caller: Caller, services: Svc) -> Host:
 
 async def end_maintenance(host: str, caller: Caller, services: Svc) -> Host:
     return await services.hosts.maintain(caller, host, maintenance=False)
+
+
+async def invite_host(caller: Caller, services: Svc) -> HostInvitation:
+    return await services.joining.invite(caller)
+
+
+async def revoke_host(host: str, caller: Caller, services: Svc) -> None:
+    await services.joining.revoke(caller, host)
 
 
 async def list_strays(caller: Caller, services: Svc) -> Page[QuarantinedThing]:
@@ -94,6 +102,23 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=end_maintenance,
         response=Host,
         summary="End a host's maintenance",
+    ),
+    Endpoint(
+        method="POST",
+        path="/hosts/invitations",
+        permission=Right.CHANGE_HOSTS,
+        handler=invite_host,
+        status=201,
+        response=HostInvitation,
+        summary="Make a token with which another machine becomes a host",
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/hosts/{host}/certificate",
+        permission=Right.CHANGE_HOSTS,
+        handler=revoke_host,
+        status=204,
+        summary="Let a host on another machine in no more",
     ),
     Endpoint(
         method="GET",

@@ -33,6 +33,8 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     entitlements.grant_group(identity, pool, group) -> None; entitlements.revoke_group(identity, pool, group) -> None
     hosts.list_for(identity, ...) -> Page[Host]; hosts.show(identity, ref) -> Host
     hosts.strays(identity) -> Page[QuarantinedThing]
+    joining.invite(identity) -> HostInvitation
+    joining.revoke(identity, ref) -> None
     images.list_for(identity, ...) -> Page[Image]; images.show(identity, ref) -> Image
     images.create(identity, ImageRequest) -> Operation
     images.retry(identity, ref) -> Operation; images.delete(identity, ref) -> Operation
@@ -73,6 +75,7 @@ from frazil.controller.services.events import Events
 from frazil.controller.services.groups import Groups
 from frazil.controller.services.hosts import Hosts
 from frazil.controller.services.images import Images
+from frazil.controller.services.joining import Joining, Joins
 from frazil.controller.services.logins import Logins, SignedIn
 from frazil.controller.services.measuring import Measuring
 from frazil.controller.services.operations import Operations
@@ -84,7 +87,7 @@ from frazil.controller.services.tickets import Tickets
 from frazil.controller.services.tokens import Tokens
 from frazil.controller.services.viewer_files import ViewerFiles
 
-__all__ = ["Context", "Services", "SignedIn", "build"]
+__all__ = ["Context", "Joins", "Services", "SignedIn", "build"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ class Services:
     pools: Pools
     entitlements: Entitlements
     hosts: Hosts
+    joining: Joining
     images: Images
     desktops: Desktops
     sessions: Sessions
@@ -109,8 +113,11 @@ class Services:
     measuring: Measuring
 
 
-def build(ctx: Context, *, viewer_trust_file: Path | None = None) -> Services:
-    """viewer_trust_file: what native viewers are told of the gateway's certificate (`wire.viewer_trust`)."""
+def build(ctx: Context, *, viewer_trust_file: Path | None = None, joins: Joins | None = None) -> Services:
+    """viewer_trust_file: what native viewers are told of the gateway's certificate (`wire.viewer_trust`).
+
+    joins: how other machines' servers join; None where they may not.
+    """
     people = People(ctx)
     tickets = Tickets(ctx)
     sessions = Sessions(ctx, tickets)
@@ -123,6 +130,7 @@ def build(ctx: Context, *, viewer_trust_file: Path | None = None) -> Services:
         pools=Pools(ctx),
         entitlements=Entitlements(ctx),
         hosts=Hosts(ctx),
+        joining=Joining(ctx, joins),
         images=Images(ctx),
         desktops=Desktops(ctx),
         sessions=sessions,

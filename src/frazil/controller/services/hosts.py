@@ -45,6 +45,7 @@ def _model(tx: sa.Connection, row: HostRow, ctx: Context, presence: PresenceView
         templates=_templates(tx, presence.templates.get(row.id, ())),
         room=_room(tx, presence.loads.get(row.id, row.load)) if takes else [],
         maintenance=maintaining.left_on(tx, row, ctx=ctx, presence=presence),
+        address=row.address,
     )
 
 

@@ -24,6 +24,8 @@ def _row(found: sa.RowMapping) -> HostRow:
         desired_generation=found["desired_generation"],
         announced=found["announced"],
         maintenance=found["maintenance"],
+        address=found["address"],
+        displays_port=found["displays_port"],
         created_at=found["created_at"],
     )
 
@@ -31,9 +33,24 @@ def _row(found: sa.RowMapping) -> HostRow:
 GENERATIONS = 1000
 
 
-def hello(tx: sa.Connection, *, id: str, name: str, version: str, capabilities: Capabilities, now: datetime) -> range:
-    """A host said who it is: one row a host, made or brought up to date. Its first block of generations."""
-    said = {"name": name, "version": version, "capabilities": capabilities.model_dump(mode="json"), "last_seen_at": now}
+def hello(
+    tx: sa.Connection,
+    *,
+    id: str,
+    name: str,
+    version: str,
+    capabilities: Capabilities,
+    now: datetime,
+    address: str = "",
+    displays_port: int = 0,
+) -> range:
+    """A host said who it is: one row a host, made or brought up to date. Its first block of generations.
+
+    address: where other machines reach it; empty for the machine that gateway and controller are on. displays_port:
+    where its server hands out displays and images there; 0: nowhere.
+    """
+    said: dict[str, object] = {"name": name, "version": version, "capabilities": capabilities.model_dump(mode="json")}
+    said |= {"last_seen_at": now, "address": address, "displays_port": displays_port}
     updated = tx.execute(hosts.update().where(hosts.c.id == id).values(said)).rowcount
     if updated == 0:
         tx.execute(hosts.insert().values(id=id, tenant_id=TENANT, created_at=now, **said))
@@ -69,6 +86,15 @@ def loads(tx: sa.Connection, ids: Collection[str]) -> dict[str, HostLoad]:
     """What these hosts said last of their load, where they said anything."""
     query = sa.select(hosts.c.id, hosts.c.load).where(hosts.c.id.in_(ids), hosts.c.load.is_not(None))
     return {id: HostLoad.model_validate(load) for id, load in tx.execute(query)} if ids else {}
+
+
+def address_of(tx: sa.Connection, host_id: str) -> str:
+    """Where a gateway asks for the host's displays, HOST:PORT; empty for this machine."""
+    found = tx.execute(sa.select(hosts.c.address, hosts.c.displays_port).where(hosts.c.id == host_id)).first()
+    if found is None or not found.address:
+        return ""
+    host = f"[{found.address}]" if ":" in found.address else found.address
+    return f"{host}:{found.displays_port}"
 
 
 def names(tx: sa.Connection, ids: Collection[str]) -> dict[str, str]:

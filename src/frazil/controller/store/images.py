@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from frazil.controller.store import failures
+from frazil.controller.store import failures, host_keys
 from frazil.controller.store.rows import ImageRow, ImageSeenRow
-from frazil.controller.store.tables import TENANT, image_seen, images
+from frazil.controller.store.tables import TENANT, hosts, image_seen, images
 from frazil.controller.store.upsert import upsert_all
+from frazil.wire.hostlink import ImageSource
 
 
 def _row(found: sa.RowMapping) -> ImageRow:
@@ -101,6 +102,31 @@ def seen(tx: sa.Connection, image_id: str | None = None) -> dict[str, list[Image
     for mapping in tx.execute(query).mappings():
         found.setdefault(mapping["image_id"], []).append(_seen(mapping))
     return found
+
+
+def sources(tx: sa.Connection) -> dict[str, list[ImageSource]]:
+    """Hosts that have an image and hand it to others, by image: two of each disk, which is enough to try another."""
+    one = image_seen.c
+    there = (
+        sa.select(
+            one.image_id, one.sha256, sa.func.min(one.host_id).label("first"), sa.func.max(one.host_id).label("last")
+        )
+        .join(hosts, hosts.c.id == one.host_id)
+        .where(one.state == "ready", hosts.c.displays_port > 0, host_keys.trusted())
+        .group_by(one.image_id, one.sha256)
+        .order_by(one.image_id, one.sha256)
+    )
+    found = tx.execute(there).all()
+    ids = {host_id for row in found for host_id in (row.first, row.last)}
+    query = sa.select(hosts.c.id, hosts.c.address, hosts.c.displays_port).where(hosts.c.id.in_(ids))
+    at = {row.id: row for row in tx.execute(query)} if ids else {}
+    by_image: dict[str, list[ImageSource]] = {}
+    for row in found:
+        for host_id in dict.fromkeys((row.first, row.last)):
+            host = at[host_id]
+            source = ImageSource(host_id=host_id, address=host.address, port=host.displays_port, sha256=row.sha256)
+            by_image.setdefault(row.image_id, []).append(source)
+    return by_image
 
 
 def retry(tx: sa.Connection, image_id: str) -> None:

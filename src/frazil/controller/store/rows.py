@@ -45,7 +45,11 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRow:
-    """`maintenance`: it is to take no new desktops, and to be left by those that nobody uses."""
+    """`maintenance`: it is to take no new desktops, and to be left by those that nobody uses.
+
+    address: where other machines reach it; empty for the machine that gateway and controller are on. displays_port:
+    where its server hands out displays and images there; 0: nowhere.
+    """
 
     id: str
     name: str
@@ -56,6 +60,8 @@ class HostRow:
     desired_generation: int
     announced: str
     maintenance: bool
+    address: str
+    displays_port: int
     created_at: datetime
 
 

@@ -127,8 +127,35 @@ hosts = sa.Table(
     sa.Column("desired_generation", sa.Integer, nullable=False, server_default="0"),
     sa.Column("announced", sa.String(16), nullable=False, server_default="silent"),
     sa.Column("maintenance", sa.Boolean, nullable=False, server_default=sa.false(), index=True),
+    sa.Column("address", sa.String(255), nullable=False, server_default=""),
+    sa.Column("displays_port", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", Utc, nullable=False),
 )
+
+host_invitations = sa.Table(
+    "host_invitations",
+    metadata,
+    sa.Column("secret_hash", sa.String(64), primary_key=True),
+    _tenant(),
+    sa.Column("created_by", sa.String(200), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False),
+    sa.Column("host_id", Id, nullable=True),
+    sa.Column("key_sha256", sa.String(64), nullable=True),
+)
+"""A token for one new host. Once it was taken: by which host, with which key."""
+
+host_keys = sa.Table(
+    "host_keys",
+    metadata,
+    sa.Column("key_sha256", sa.String(64), primary_key=True),
+    _tenant(),
+    sa.Column("host_id", Id, nullable=False, index=True),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False),
+    sa.Column("revoked_at", Utc, nullable=True),
+)
+"""The keys that were certified for hosts on other machines; a host that renews has several for a while."""
 
 strays = sa.Table(
     "strays",
