@@ -30,7 +30,8 @@
 ``DELETE /pools/{pool}/users/{user}``     204: may no longer
 ``PUT    /pools/{pool}/groups/{group}``   204: all in the group may use the pool
 ``DELETE /pools/{pool}/groups/{group}``   204: may no longer
-``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host`
+``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host` with ETag
+``PATCH  /hosts/{host}``             `HostChange` with `If-Match` → `Host`: its labels
 ``PUT    /hosts/{host}/maintenance`` `Host`: takes no new desktops, and is left by those that nobody uses
 ``DELETE /hosts/{host}/maintenance`` `Host`: takes desktops again
 ``GET    /strays``                   `Page[QuarantinedThing]`
@@ -74,6 +75,7 @@ from frazil.model.desktop import Phase, Power
 from frazil.model.room import Bound
 from frazil.wire.base import Message, Request
 from frazil.wire.hostlink import Capabilities, FailureField, HostLoad, Profile, ReadyWhen, Start
+from frazil.wire.labels import LabelsField
 from frazil.wire.policy import PolicyChange, PolicyField
 from frazil.wire.quota import COUNT_MAX, AmountsField, QuotaChange
 
@@ -397,7 +399,13 @@ class HostMaintenance(Message):
     stays: str = ""
 
 
+class HostChange(Request):
+    labels: LabelsField | None = Field(None, description="By name; in place of all that it has")
+
+
 class Host(Message):
+    """`version` is its software's, `revision` that of what people say of it."""
+
     id: str
     name: str
     state: Literal["up", "silent"]
@@ -410,6 +418,8 @@ class Host(Message):
     templates: list[HostTemplate] = []
     room: list[HostRoom] = []
     maintenance: HostMaintenance | None = Field(None, description="Null while it takes desktops")
+    labels: dict[str, str] = Field({}, description="By which pools ask for it, such as room: 3")
+    revision: int = Field(1, description="Raised when its labels are changed; its ETag")
 
 
 class QuarantinedThing(Message):

@@ -208,6 +208,28 @@ def test_a_host_is_in_maintenance_until_that_is_ended_whatever_it_says_of_itself
     assert store.read_now(hosts.in_maintenance) == frozenset()
 
 
+def test_a_hosts_labels_are_changed_by_who_looked_at_them_and_it_says_nothing_of_them_itself(store: Store) -> None:
+    store.write_now(_fill)
+
+    def label(labels: dict[str, str], if_revision: int) -> bool:
+        return store.write_now(lambda tx: hosts.label(tx, "h1", labels, if_revision=if_revision))
+
+    def found() -> tuple[dict[str, str], int]:
+        row = store.read_now(lambda tx: hosts.find(tx, "h1"))
+        assert row is not None
+        return row.labels, row.revision
+
+    assert found() == ({}, 1)
+    assert label({"room": "3"}, 1)
+    assert not label({"room": "4"}, 1)
+    capabilities = Capabilities(kvm=True, spice=True, vcpus=1, memory_mib=1, qemu="", libvirt="")
+    store.write_now(lambda tx: hosts.hello(tx, id="h1", name="h", version="2", capabilities=capabilities, now=NOW))
+    assert found() == ({"room": "3"}, 2)
+    assert [row.labels for row in store.read_now(hosts.brief)] == [{"room": "3"}]
+    assert label({}, 2)
+    assert found() == ({}, 3)
+
+
 def test_newer_observations_replace_older_ones_only(store: Store) -> None:
     store.write_now(_fill)
 

@@ -130,6 +130,8 @@ SAYINGS: tuple[str, ...] = (
     N_("It is asked to shut down, since its host is in maintenance and nobody uses it."),
     N_("The host %(name)s is in maintenance: no new desktops go there."),
     N_("Maintenance of the host %(name)s ended: it takes desktops again."),
+    N_("The host %(name)s is labelled %(labels)s."),
+    N_("The host %(name)s has no labels any more."),
     # frazil.controller: why a desktop is on its host
     N_("It is on the host %(host)s. Why that one was chosen was not kept by the version that placed it."),
     N_("It was placed on the host %(host)s, the only one of %(hosts)s that could take it then."),

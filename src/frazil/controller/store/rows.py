@@ -45,7 +45,10 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRow:
-    """`maintenance`: it is to take no new desktops, and to be left by those that nobody uses."""
+    """`maintenance`: it is to take no new desktops, and to be left by those that nobody uses.
+
+    labels: as `model.labels`. revision: of these, raised with each change.
+    """
 
     id: str
     name: str
@@ -56,6 +59,8 @@ class HostRow:
     desired_generation: int
     announced: str
     maintenance: bool
+    labels: dict[str, str]
+    revision: int
     created_at: datetime
 
 
@@ -76,6 +81,7 @@ class HostBrief:
     name: str
     announced: str
     maintenance: bool
+    labels: dict[str, str]
     vcpus: int
 
 

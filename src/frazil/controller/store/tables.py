@@ -127,6 +127,9 @@ hosts = sa.Table(
     sa.Column("desired_generation", sa.Integer, nullable=False, server_default="0"),
     sa.Column("announced", sa.String(16), nullable=False, server_default="silent"),
     sa.Column("maintenance", sa.Boolean, nullable=False, server_default=sa.false(), index=True),
+    sa.Column("labels", sa.JSON, nullable=False, server_default="{}"),
+    # Of what people say of it; `version` is its software's.
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
     sa.Column("created_at", Utc, nullable=False),
 )
 
@@ -201,6 +204,9 @@ pools = sa.Table(
     sa.Column("idle_s", sa.Integer, nullable=False, server_default="0"),
     sa.Column("max_sessions", sa.Integer, nullable=False, server_default="0"),
     sa.Column("keep_deleted_s", sa.Integer, nullable=False, server_default=str(7 * 86400)),
+    sa.Column("host_labels", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("placement", sa.String(16), nullable=False, server_default="spread"),
+    sa.Column("apart_by", sa.String(64), nullable=False, server_default=""),
     sa.Column("policy", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("deleting", sa.Boolean, nullable=False),

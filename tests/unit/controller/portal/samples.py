@@ -210,6 +210,8 @@ def host(n: int = 60, *, up: bool = True) -> Host:
         load=HostLoad(memory_available_mib=21000, disk_free_mib=812_000, load1=3.4),
         desktops=11,
         warning="" if up else "No usable KVM: every desktop is emulated, which is slow.",
+        labels={"room": "3", "rack": "b"} if up else {},
+        revision=4,
     )
 
 
@@ -403,6 +405,15 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
         ),
         ("console/hosts", HostsView(hosts=[maintained()], strays=[])),
         ("console/host", HostView(host=host(61, up=False), desktops=every_phase, strays=[stray])),
+        (
+            "console/host",
+            HostView(
+                host=host(),
+                desktops=[],
+                strays=[],
+                form=Form(values={"labels": "Room"}, wrong={"labels": reader.gettext("This can't be right.")}),
+            ),
+        ),
         (
             "console/images",
             ImagesView(images=images, build=Form(), upload=typed, incoming_dir="/srv/in", recipes=["debian-icewm"]),
