@@ -62,6 +62,11 @@ def changed(labels: Mapping[str, str], words: Iterable[str]) -> dict[str, str]:
     return after
 
 
+def has(labels: Mapping[str, str], asked: Mapping[str, str]) -> bool:
+    """Whether all that is asked for is among the labels."""
+    return asked.items() <= labels.items()
+
+
 def in_words(labels: Mapping[str, str]) -> str:
     """In the order of their names: "rack=a, room=3"."""
     return ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))

@@ -265,6 +265,7 @@ class PoolRequest(Request):
         7 * 86400,
         description="How long somebody's deleted desktop can be restored, where a pool keeps desktops; 0: not",
     )
+    host_labels: LabelsField = Field({}, description="Its desktops go to hosts that have all of these labels")
     policy: PolicyChange | None = None
 
 
@@ -283,6 +284,9 @@ class PoolChange(Request):
     idle_s: RuleS | None = None
     max_sessions: int | None = Field(None, ge=0, le=COUNT_MAX)
     keep_deleted_s: KeepS | None = None
+    host_labels: LabelsField | None = Field(
+        None, description="In place of all; spares elsewhere are replaced, and what is somebody's stays where it is"
+    )
     policy: PolicyChange | None = None
 
 
@@ -333,6 +337,7 @@ class Pool(Message):
     idle_s: int = 0
     max_sessions: int = 0
     keep_deleted_s: int = 7 * 86400
+    host_labels: dict[str, str] = Field({}, description="Its desktops go to hosts that have all of these labels")
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
     version: int
     deleting: bool

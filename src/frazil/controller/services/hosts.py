@@ -45,21 +45,21 @@ def _model(tx: sa.Connection, row: HostRow, ctx: Context, presence: PresenceView
         desktops=desktops_on.get(row.id, 0),
         warning=warning(row.capabilities),
         templates=_templates(tx, presence.templates.get(row.id, ())),
-        room=_room(tx, presence.loads.get(row.id, row.load)) if takes else [],
+        room=_room(tx, row, presence.loads.get(row.id, row.load)) if takes else [],
         maintenance=maintaining.left_on(tx, row, ctx=ctx, presence=presence),
         labels=row.labels,
         revision=row.revision,
     )
 
 
-def _room(tx: sa.Connection, load: HostLoad | None) -> list[HostRoom]:
-    """What still fits of each pool, as the host reckons; nothing of a host that has not said."""
+def _room(tx: sa.Connection, row: HostRow, load: HostLoad | None) -> list[HostRoom]:
+    """What still fits of each pool whose labels it has, as the host reckons; nothing of a host that has not said."""
     if load is None or load.headroom is None:
         return []
     ready_when = {image.id: image.ready_when for image in images.listed(tx)}
     rooms = []
     for pool in pools.listed(tx):
-        if pool.deleting:
+        if pool.deleting or not labels.has(row.labels, pool.host_labels):
             continue
         forked = start_of(pool, ready_when[pool.image_id]) == "fork"
         fit, cost = headrooms.fits(load.headroom, pool.image_id, pool.profile, forked=forked)

@@ -122,6 +122,17 @@ def label(tx: sa.Connection, host_id: str, labels: Mapping[str, str], *, if_revi
     return tx.execute(query.values(labels=dict(labels), revision=if_revision + 1)).rowcount == 1
 
 
+def closed(tx: sa.Connection, labels: Mapping[str, str]) -> frozenset[str]:
+    """Those where nobody is given a desktop of a pool that asks for these labels: in maintenance, or without them."""
+    others = [sa.func.coalesce(hosts.c.labels[key].as_string(), "") != value for key, value in sorted(labels.items())]
+    return frozenset(tx.execute(sa.select(hosts.c.id).where(sa.or_(hosts.c.maintenance, *others))).scalars())
+
+
+def labels(tx: sa.Connection, ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """These hosts' labels by id."""
+    return dict(tx.execute(sa.select(hosts.c.id, hosts.c.labels).where(hosts.c.id.in_(ids))).all())
+
+
 def set_strays(tx: sa.Connection, host_id: str, found: Sequence[Stray]) -> bool:
     """What a host reports as of unknown origin, whole; whether that is anything else than before."""
     rows = {

@@ -138,6 +138,7 @@ class PoolRow:
     idle_s: int = 0
     max_sessions: int = 0
     keep_deleted_s: int = 7 * 86400
+    host_labels: dict[str, str] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     version: int
     deleting: bool

@@ -42,3 +42,16 @@ async def test_what_can_be_no_label_is_refused_in_words(
     assert problem["type"] == "urn:frazil:problem:invalid-input"
     assert said in problem["detail"]
     assert (await people.boss.get("/hosts/host-1")).json()["labels"] == {}
+
+
+async def test_a_pool_asks_for_hosts_and_ends_that(world: World, people: People) -> None:
+    await world.host()
+    await world.image()
+    body = {"name": "desk", "image": "debian", "host_labels": {"room": "3"}}
+    made = await people.boss.post("/pools", json=body)
+    assert (made.status_code, made.json()["host_labels"]) == (201, {"room": "3"})
+    wrong = await people.boss.post("/pools", json=body | {"name": "other", "host_labels": {"room": ""}})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "host_labels")
+    looked = {"If-Match": made.headers["ETag"]}
+    changed = await people.boss.patch("/pools/desk", json={"host_labels": {}}, headers=looked)
+    assert (changed.status_code, changed.json()["host_labels"]) == (200, {})
