@@ -140,6 +140,13 @@ class Client:
     def host(self, ref: str) -> rest.Host:
         return self._calls.get(rest.Host, f"/hosts/{part(ref)}")
 
+    def change_host(self, host: rest.Host, change: rest.HostChange) -> rest.Host:
+        """Change `host` if it is still as given; Conflict when somebody changed it meanwhile."""
+        response = self._calls.send(
+            "PATCH", f"/hosts/{part(host.id)}", body=change, headers={"If-Match": f'"{host.revision}"'}
+        )
+        return self._calls.parse(rest.Host, response)
+
     def maintain(self, host: str, *, maintenance: bool) -> rest.Host:
         """Put a host into maintenance, or end it."""
         method = "PUT" if maintenance else "DELETE"

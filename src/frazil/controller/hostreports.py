@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ from frazil.controller.services.context import Context
 from frazil.controller.starts import start_of
 from frazil.controller.store import desktops, events, hosts, images, meta, pools
 from frazil.controller.store.rows import ImageSeenRow, PoolRow, SeenRow
+from frazil.model import labels
 from frazil.model.desktop import Epoch, Failure, Guest, State
 from frazil.wire.hostlink import (
     Desired,
@@ -85,15 +86,26 @@ def desired(tx: sa.Connection, host_ids: Sequence[str], *, leader_epoch: int) ->
             )
             for row in listed
         ],
-        templates=_templates([pool for pool in of_pools if not pool.deleting and start[pool.id] == "fork"]),
     )
-    return [for_all.model_copy(update={"desktops": on.get(host_id, [])}) for host_id in host_ids]
+    forked = [pool for pool in of_pools if not pool.deleting and start[pool.id] == "fork"]
+    of_host = hosts.labels(tx, host_ids)
+    wanted = []
+    for host_id in host_ids:
+        there = on.get(host_id, [])
+        templates = _templates(forked, of_host.get(host_id, {}), {spec.pool_id for spec in there})
+        wanted.append(for_all.model_copy(update={"desktops": there, "templates": templates}))
+    return wanted
 
 
-def _templates(forked: list[PoolRow]) -> list[TemplateSpec]:
-    """One for each image and hardware that a pool forks its desktops from."""
+def _templates(forked: list[PoolRow], of_host: dict[str, str], there: Collection[str]) -> list[TemplateSpec]:
+    """One for each image and hardware that a pool forks its desktops from on a host with these labels, or has there.
+
+    there: ids of pools.
+    """
     specs: list[TemplateSpec] = []
     for pool in forked:
+        if pool.id not in there and not labels.has(of_host, pool.host_labels):
+            continue
         spec = TemplateSpec(image_id=pool.image_id, profile=pool.profile)
         if spec not in specs:
             specs.append(spec)

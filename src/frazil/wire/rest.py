@@ -30,7 +30,8 @@
 ``DELETE /pools/{pool}/users/{user}``     204: may no longer
 ``PUT    /pools/{pool}/groups/{group}``   204: all in the group may use the pool
 ``DELETE /pools/{pool}/groups/{group}``   204: may no longer
-``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host`
+``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host` with ETag
+``PATCH  /hosts/{host}``             `HostChange` with `If-Match` → `Host`: its labels
 ``PUT    /hosts/{host}/maintenance`` `Host`: takes no new desktops, and is left by those that nobody uses
 ``DELETE /hosts/{host}/maintenance`` `Host`: takes desktops again
 ``GET    /strays``                   `Page[QuarantinedThing]`
@@ -74,6 +75,7 @@ from frazil.model.desktop import Phase, Power
 from frazil.model.room import Bound
 from frazil.wire.base import Message, Request
 from frazil.wire.hostlink import Capabilities, FailureField, HostLoad, Profile, ReadyWhen, Start
+from frazil.wire.labels import LabelsField
 from frazil.wire.policy import PolicyChange, PolicyField
 from frazil.wire.quota import COUNT_MAX, AmountsField, QuotaChange
 
@@ -263,6 +265,7 @@ class PoolRequest(Request):
         7 * 86400,
         description="How long somebody's deleted desktop can be restored, where a pool keeps desktops; 0: not",
     )
+    host_labels: LabelsField = Field({}, description="Its desktops go to hosts that have all of these labels")
     policy: PolicyChange | None = None
 
 
@@ -281,6 +284,9 @@ class PoolChange(Request):
     idle_s: RuleS | None = None
     max_sessions: int | None = Field(None, ge=0, le=COUNT_MAX)
     keep_deleted_s: KeepS | None = None
+    host_labels: LabelsField | None = Field(
+        None, description="In place of all; spares elsewhere are replaced, and what is somebody's stays where it is"
+    )
     policy: PolicyChange | None = None
 
 
@@ -331,6 +337,7 @@ class Pool(Message):
     idle_s: int = 0
     max_sessions: int = 0
     keep_deleted_s: int = 7 * 86400
+    host_labels: dict[str, str] = Field({}, description="Its desktops go to hosts that have all of these labels")
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
     version: int
     deleting: bool
@@ -397,7 +404,13 @@ class HostMaintenance(Message):
     stays: str = ""
 
 
+class HostChange(Request):
+    labels: LabelsField | None = Field(None, description="By name; in place of all that it has")
+
+
 class Host(Message):
+    """`version` is its software's, `revision` that of what people say of it."""
+
     id: str
     name: str
     state: Literal["up", "silent"]
@@ -410,6 +423,8 @@ class Host(Message):
     templates: list[HostTemplate] = []
     room: list[HostRoom] = []
     maintenance: HostMaintenance | None = Field(None, description="Null while it takes desktops")
+    labels: dict[str, str] = Field({}, description="By which pools ask for it, such as room: 3")
+    revision: int = Field(1, description="Raised when its labels are changed; its ETag")
     address: str = Field("", description="Where other machines reach it; empty for the controller's machine")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -206,6 +207,60 @@ def test_a_host_is_in_maintenance_until_that_is_ended_whatever_it_says_of_itself
     assert store.write_now(lambda tx: hosts.maintain(tx, "h1", maintenance=False))
     assert not store.write_now(lambda tx: hosts.maintain(tx, "nothing", maintenance=True))
     assert store.read_now(hosts.in_maintenance) == frozenset()
+
+
+def test_a_hosts_labels_are_changed_by_who_looked_at_them_and_it_says_nothing_of_them_itself(store: Store) -> None:
+    store.write_now(_fill)
+
+    def label(labels: dict[str, str], if_revision: int) -> bool:
+        return store.write_now(lambda tx: hosts.label(tx, "h1", labels, if_revision=if_revision))
+
+    def found() -> tuple[dict[str, str], int]:
+        row = store.read_now(lambda tx: hosts.find(tx, "h1"))
+        assert row is not None
+        return row.labels, row.revision
+
+    assert found() == ({}, 1)
+    assert label({"room": "3"}, 1)
+    assert not label({"room": "4"}, 1)
+    capabilities = Capabilities(kvm=True, spice=True, vcpus=1, memory_mib=1, qemu="", libvirt="")
+    store.write_now(lambda tx: hosts.hello(tx, id="h1", name="h", version="2", capabilities=capabilities, now=NOW))
+    assert found() == ({"room": "3"}, 2)
+    assert [row.labels for row in store.read_now(hosts.brief)] == [{"room": "3"}]
+    assert label({}, 2)
+    assert found() == ({}, 3)
+
+
+def test_a_pool_is_closed_by_maintenance_and_by_the_labels_that_a_host_has_not(store: Store) -> None:
+    store.write_now(_fill)
+    odd, quoted = "a.b-c_d", "1.5"
+    store.write_now(lambda tx: hosts.label(tx, "h1", {odd: quoted, "room": "3"}, if_revision=1))
+
+    def closed(**labels: str) -> bool:
+        return "h1" in store.read_now(lambda tx: hosts.closed(tx, labels))
+
+    assert not closed()
+    assert not closed(room="3", **{odd: quoted})
+    assert closed(room="4")
+    assert closed(room="3", rack="a")
+    assert closed(**{odd: "1"})
+    assert store.read_now(lambda tx: hosts.labels(tx, ["h1", "h2"])) == {"h1": {odd: quoted, "room": "3"}}
+    store.write_now(lambda tx: hosts.maintain(tx, "h1", maintenance=True))
+    assert closed()
+    assert closed(room="3")
+
+
+def test_a_pools_wishes_for_hosts_are_kept(store: Store) -> None:
+    store.write_now(_fill)
+    found = store.read_now(lambda tx: pools.find(tx, "p1"))
+    assert found is not None
+    assert found.host_labels == {}
+    wishes: dict[str, object] = {"host_labels": {"room": "3"}}
+    assert store.write_now(lambda tx: pools.change(tx, "p1", if_version=1, now=NOW, values=wishes))
+    assert store.read_now(lambda tx: pools.find(tx, "p1")) == replace(found, **wishes, version=2)  # type: ignore[arg-type]
+    other = replace(found, id="p2", name="other", host_labels={"room": "4"})
+    store.write_now(lambda tx: pools.insert(tx, other))
+    assert store.read_now(lambda tx: pools.find(tx, "p2")) == other
 
 
 def test_newer_observations_replace_older_ones_only(store: Store) -> None:

@@ -9,7 +9,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
-from frazil.controller.store import Store, desktops, engine, entitlements, groups, migrate, people, pools, sessions
+from frazil.controller.store import (
+    Store,
+    desktops,
+    engine,
+    entitlements,
+    groups,
+    hosts,
+    migrate,
+    people,
+    pools,
+    sessions,
+)
 from frazil.controller.store import tables as t
 from frazil.model.desktop import Power
 from frazil.model.policy import Policy
@@ -50,6 +61,9 @@ def test_an_older_database_is_opened_and_says_what_it_said(older: str) -> None:
         assert first is not None
         assert (first.power, first.restart, first.assigned_user_id) == (Power.RUNNING, False, "u2")
         assert (first.kept_until, first.kept_for) == (None, None)
+        [host] = store.read_now(hosts.brief)
+        assert (host.id, host.maintenance, host.labels) == ("h1", False, {})
+        assert pool.host_labels == {}
         (session,) = store.read_now(sessions.open_ones)
         assert (session.id, session.user_id, session.desktop_id, session.warned_at) == ("s1", "u2", "d1", None)
     finally:

@@ -58,7 +58,7 @@ def test_all_that_was_promised_is_there() -> None:
         desktop explain, desktop stop,
         desktop shutdown, desktop pause, desktop retry, desktop delete, desktop screenshot, user add,
         user import, user list, user passwd, group add, group list, group show, group join, group leave,
-        group delete, host list, host show, host maintenance,
+        group delete, host list, host show, host label, host maintenance,
         spice info, spice screenshot, spice type, spice press, spice click, spice watch,
         events"""
     assert {tuple(words.split()) for words in promised.split(",")} <= set(reference.commands())

@@ -10,7 +10,9 @@ import typer
 from frazil.cli import output
 from frazil.cli.connection import connect
 from frazil.cli.options import Json, group
-from frazil.wire.rest import Host
+from frazil.cli.validated import valid
+from frazil.model import labels
+from frazil.wire.rest import Host, HostChange
 
 app = group("Hosts: the machines that run desktops.")
 
@@ -37,6 +39,7 @@ def list_(as_json: Json = False) -> None:
         (
             host.name,
             f"{host.state}, in maintenance" if host.maintenance else host.state,
+            labels.in_words(host.labels) or "–",
             str(host.desktops),
             f"{host.load.memory_available_mib} MiB" if host.load else "–",
             f"{host.load.disk_free_mib // 1024} GiB" if host.load else "–",
@@ -47,7 +50,7 @@ def list_(as_json: Json = False) -> None:
     ]
 
     def people() -> None:
-        columns = ("NAME", "STATE", "DESKTOPS", "MEMORY FREE", "DISK FREE", "MORE FIT", "WARNING")
+        columns = ("NAME", "STATE", "LABELS", "DESKTOPS", "MEMORY FREE", "DISK FREE", "MORE FIT", "WARNING")
         output.table(columns, rows, empty="No hosts. Is the server up? frazil doctor")
         if strays:
             output.say("\nQuarantined: labelled as ours and unknown to the database; left alone.")
@@ -67,6 +70,31 @@ def show(host: HostName, as_json: Json = False) -> None:
     with connect() as client:
         found = client.host(host)
     output.answer(found, as_json=as_json, people=lambda: _show(found))
+
+
+@app.command()
+def label(
+    host: HostName,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE|KEY-]...", help="Set a label, or take one away.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a host labels, by which pools ask for hosts or are kept apart; without any, see those that it has.
+
+    \b
+    Examples:
+      frazil host label host-a room=3 rack=b
+      frazil host label host-a rack-
+      frazil host label host-a
+    """
+    with connect() as client:
+        found = client.host(host)
+        if words:
+            found = client.change_host(found, valid(HostChange, labels=labels.changed(found.labels, words)))
+    said = f"{found.name}: {labels.in_words(found.labels) or 'no labels'}"
+    output.answer(found, as_json=as_json, people=lambda: output.say(said))
 
 
 @app.command()
@@ -152,6 +180,7 @@ def _show(host: Host) -> None:
         ("Id", host.id),
         ("State", f"{host.state}, in maintenance" if host.maintenance else host.state),
         *(("Maintenance", line) for line in _maintenance(host)),
+        ("Labels", labels.in_words(host.labels)),
         ("Warning", host.warning),
         ("Desktops", str(host.desktops)),
         ("Memory free", f"{load.memory_available_mib} MiB" if load is not None else ""),

@@ -11,6 +11,7 @@ from frazil.cli.connection import connect, pause
 from frazil.cli.options import Json, Timeout, Wait, group
 from frazil.cli.validated import valid
 from frazil.client import Client
+from frazil.model import labels
 from frazil.model.errors import InvalidInput
 from frazil.model.policy import Policy
 from frazil.runtime import SystemClock
@@ -28,6 +29,10 @@ LONGEST = "End a session so long after it was opened; its person is warned 5 min
 KEEP_DELETED = "How long somebody's deleted desktop can be restored, where desktops are kept; 0: not at all."
 MAX_SESSIONS = "Never more open sessions than this, as a licence may ask; 0: as many as there are desktops."
 IDLE = "End a session when its viewer used neither keyboard nor mouse for so long; 0: never."
+HOST_LABEL = "Only hosts with this label take its desktops; again for more, all of which a host must have."
+HOST_LABEL_CHANGE = (
+    "Ask for hosts with this label, or, with a dash in place of a value, no longer. Spares elsewhere go."
+)
 
 DAY_S = 86400
 
@@ -72,6 +77,7 @@ def create(
     keep_deleted: Annotated[
         float, typer.Option("--keep-deleted", metavar="DAYS", min=0, max=365, help=KEEP_DELETED)
     ] = 7,
+    host_label: Annotated[list[str] | None, typer.Option("--host-label", metavar="KEY=VALUE", help=HOST_LABEL)] = None,
     forbid: policy.Forbid = None,
     clipboard_max: policy.ClipboardMax = None,
     usb_filter: policy.UsbFilter = None,
@@ -106,6 +112,7 @@ def create(
         idle_s=idle,
         max_sessions=max_sessions,
         keep_deleted_s=round(keep_deleted * DAY_S),
+        host_labels=labels.changed({}, host_label or []),
         policy=policy.change(Policy(), forbid=forbid, clipboard_max_kib=clipboard_max, usb_filters=usb_filter),
     )
     with connect() as client:
@@ -128,6 +135,9 @@ def change(
     keep_deleted: Annotated[
         float | None, typer.Option("--keep-deleted", metavar="DAYS", min=0, max=365, help=KEEP_DELETED)
     ] = None,
+    host_label: Annotated[
+        list[str] | None, typer.Option("--host-label", metavar="KEY=VALUE|KEY-", help=HOST_LABEL_CHANGE)
+    ] = None,
     forbid: policy.Forbid = None,
     allow: policy.Allow = None,
     clipboard_max: policy.ClipboardMax = None,
@@ -141,6 +151,7 @@ def change(
       frazil pool change office --spares 5
       frazil pool change office --forbid clipboard-out --allow sound
       frazil pool change office --grace 900 --longest 36000
+      frazil pool change office --host-label room=3
       frazil pool change office --usb-filter "0x08,-1,-1,-1,0|-1,-1,-1,-1,1"
     """
     with connect() as client:
@@ -160,6 +171,7 @@ def change(
             idle_s=idle,
             max_sessions=max_sessions,
             keep_deleted_s=None if keep_deleted is None else round(keep_deleted * DAY_S),
+            host_labels=labels.changed(found.host_labels, host_label) if host_label else None,
             policy=passes,
         )
         if not asked.model_fields_set:
@@ -368,6 +380,7 @@ def _show(pool: Pool) -> None:
             ("Kind", _kind(pool)),
             ("Deleted are", _kept_deleted(pool)),
             ("Desktops are", _comes_up(pool)),
+            ("Hosts", f"only those with {labels.in_words(pool.host_labels)}" if pool.host_labels else ""),
             ("Sessions end", _ends(pool)),
             ("Memory", "" if pool.share_memory else "never shared with other desktops"),
             *policy.pairs(pool.policy),

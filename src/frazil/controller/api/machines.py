@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response
+from fastapi import Response
 
 from frazil.controller.api.callers import Caller, Svc
 from frazil.controller.api.endpoints import Endpoint
-from frazil.controller.api.params import Cursor, Limit
+from frazil.controller.api.params import Cursor, IfMatch, Limit, etag, version_of
 from frazil.controller.identity import Right
 from frazil.controller.metrics import CONTENT_TYPE
-from frazil.wire.rest import Host, HostInvitation, Image, ImageRequest, Operation, Page, QuarantinedThing
+from frazil.wire.rest import (
+    Host,
+    HostChange,
+    HostInvitation,
+    Image,
+    ImageRequest,
+    Operation,
+    Page,
+    QuarantinedThing,
+)
 
 __all__ = ["ENDPOINTS"]
 
@@ -18,8 +27,18 @@ async def list_hosts(caller: Caller, services: Svc, limit: Limit = 100, cursor: 
     return await services.hosts.list_for(caller, limit=limit, cursor=cursor)
 
 
-async def show_host(host: str, caller: Caller, services: Svc) -> Host:
-    return await services.hosts.show(caller, host)
+async def show_host(host: str, response: Response, caller: Caller, services: Svc) -> Host:
+    shown = await services.hosts.show(caller, host)
+    response.headers["ETag"] = etag(shown.revision)
+    return shown
+
+
+async def change_host(
+    host: str, response: Response, caller: Caller, body: HostChange, services: Svc, if_match: IfMatch = None
+) -> Host:
+    changed = await services.hosts.change(caller, host, body, if_match=version_of(if_match))
+    response.headers["ETag"] = etag(changed.revision)
+    return changed
 
 
 async def begin_maintenance(host: str, caller: Caller, services: Svc) -> Host:
@@ -86,6 +105,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=show_host,
         response=Host,
         summary="Show a host",
+    ),
+    Endpoint(
+        method="PATCH",
+        path="/hosts/{host}",
+        permission=Right.CHANGE_HOSTS,
+        handler=change_host,
+        response=Host,
+        summary="Give a host labels, in place of those that it has",
     ),
     Endpoint(
         method="PUT",

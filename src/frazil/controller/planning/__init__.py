@@ -28,6 +28,7 @@ from frazil.controller.planning.facts import (
     OperationFacts,
     PoolFacts,
     SessionFacts,
+    Where,
 )
 from frazil.controller.planning.plan import plan
 
@@ -57,5 +58,6 @@ __all__ = [
     "StartAgain",
     "WantAbsent",
     "WarnSession",
+    "Where",
     "plan",
 ]

@@ -21,6 +21,7 @@ class HostFacts:
     fork_costs: what it reckons one more fork to cost, by kind (`fork_kind`). pressure: why it starts nothing now.
     maintenance: it takes no new desktops, and is left by those that nobody uses.
     busy: how much of its processors is; 1 is all of them, and more wait beyond that.
+    labels: as `model.labels`.
     """
 
     id: str
@@ -36,6 +37,21 @@ class HostFacts:
     busy: float = 0.0
     maintenance: bool = False
     lost: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where a pool's desktops are to be. labels: a host that takes one has all of these."""
+
+    labels: frozenset[tuple[str, str]] = frozenset()
+
+    def takes(self, host: HostFacts) -> bool:
+        """Whether the host has all of the labels."""
+        return all(host.labels.get(key) == value for key, value in self.labels)
+
+
+ANYWHERE = Where()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +72,7 @@ class PoolFacts:
     last_start_at: datetime | None = None
     pause_after: timedelta | None = None
     fork_kind: str | None = None
+    where: Where = ANYWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

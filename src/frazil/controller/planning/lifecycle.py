@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from frazil.controller.planning.facts import DesktopFacts, HostFacts
+from frazil.controller.planning.facts import DesktopFacts, HostFacts, PoolFacts
 from frazil.model.desktop import Failure, Guest, Phase, Power, Seen, State, Wanted, overdue
 
 QUEUE_PATIENCE = 6
@@ -115,3 +115,9 @@ def start_seconds(desktop: DesktopFacts, after: Phase) -> float | None:
     if not ended or desktop.seen is None or desktop.measured_attempt >= desktop.wanted.attempt:
         return None
     return max(0.0, (desktop.seen.observed_at - desktop.wanted.since).total_seconds())
+
+
+def misplaced(desktop: DesktopFacts, pool: PoolFacts, hosts: dict[str, HostFacts]) -> bool:
+    """Whether it is nobody's, on a host without the labels that its pool asks for."""
+    host = hosts.get(desktop.host_id) if desktop.host_id is not None else None
+    return not desktop.assigned and host is not None and not pool.where.takes(host)

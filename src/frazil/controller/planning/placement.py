@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from frazil.controller.planning.facts import DesktopFacts, HostFacts, ImageFacts
+from frazil.controller.planning.facts import ANYWHERE, DesktopFacts, HostFacts, ImageFacts, Where
 from frazil.controller.planning.refusals import Lack, Refusal, Why, grouped, in_a_sentence
 from frazil.controller.planning.scores import Score, score
 from frazil.model.desktop import Power, State
@@ -39,6 +39,7 @@ class Need:
     image_id: str
     memory_mib: int
     fork_kind: str | None = None
+    where: Where = ANYWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,8 @@ class Rooms:
 
     def _lack(self, host: HostFacts, need: Need) -> Lack | None:
         """What keeps the host from taking the desktop: the first filter that it does not pass."""
+        if not need.where.takes(host):
+            return Lack(host, Why.LABELS, asked=need.where.labels)
         if host.maintenance:
             return Lack(host, Why.MAINTENANCE)
         if not host.up or host.silent:

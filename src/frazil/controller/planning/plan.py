@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 
 from frazil.controller.planning import images, lifecycle, maintenance, session_rules, spares
@@ -24,12 +25,13 @@ from frazil.controller.planning.actions import (
     WantAbsent,
     WarnSession,
 )
-from frazil.controller.planning.facts import DesktopFacts, Facts, PoolFacts, SessionFacts
+from frazil.controller.planning.facts import ANYWHERE, DesktopFacts, Facts, PoolFacts, SessionFacts
 from frazil.controller.planning.placement import Chosen, Need, Rooms
 from frazil.controller.planning.refusals import Refusal
 from frazil.model.desktop import Phase, Power
 
 _LEFT = "Its host is in maintenance, and nobody uses it."
+_MISPLACED = "Its pool asks for hosts with other labels, and nobody uses it."
 
 
 def plan(facts: Facts) -> Plan:
@@ -50,6 +52,7 @@ class _Planner:
         self._no_place = False
         self._rooms = Rooms(facts.hosts.values(), facts.desktops, facts.images)
         self._pause_after = {pool.id: pool.pause_after for pool in facts.pools}
+        self._where = {pool.id: pool.where for pool in facts.pools}
 
     def plan(self) -> Plan:
         facts = self._facts
@@ -65,10 +68,10 @@ class _Planner:
             if pool.deleting:
                 self._delete_pool(pool.id, [desktop for desktop, _ in mine])
                 continue
-            leaving = {desktop.id for desktop, _ in mine if maintenance.leaves(desktop, facts.hosts)}
+            leaving = self._leaving(pool, [desktop for desktop, _ in mine])
             lost = {desktop.id for desktop, _ in mine if desktop.on_lost_host(facts.hosts)}
             need = spares.need(pool, mine, leaving=leaving, lost=lost, now=facts.now)
-            self._actions.extend(WantAbsent(id, _LEFT, spare=True) for id in need.left)
+            self._actions.extend(WantAbsent(id, leaving[id], spare=True) for id in need.left)
             self._actions.extend(
                 WantAbsent(id, "It is a spare that the pool no longer needs.", spare=True) for id in need.surplus
             )
@@ -76,7 +79,7 @@ class _Planner:
                 self._dues.append(need.due)
             if need.note:
                 self._notes[pool.id] = need.note
-            self._make(pool, need)
+            self._make(pool, need, leaving)
         self._actions.extend(images.plan_images(facts))
         self._actions.extend(images.plan_operations(facts))
         due_in_s = max(0.0, (min(self._dues) - facts.now).total_seconds()) if self._dues else None
@@ -139,6 +142,7 @@ class _Planner:
                 image_id=desktop.image_id,
                 memory_mib=desktop.memory_mib,
                 fork_kind=desktop.fork_kind,
+                where=self._where.get(desktop.pool_id, ANYWHERE),
             )
         )
         if choice.chosen is None:
@@ -167,9 +171,24 @@ class _Planner:
         if due is not None:
             self._dues.append(due)
 
-    def _make(self, pool: PoolFacts, wanted: spares.Need) -> None:
+    def _leaving(self, pool: PoolFacts, mine: list[DesktopFacts]) -> dict[str, str]:
+        """Why, by id, of those that are nobody's, on hosts where the pool's desktops are not to be."""
+        hosts = self._facts.hosts
+        return {
+            desktop.id: _LEFT if maintenance.leaves(desktop, hosts) else _MISPLACED
+            for desktop in mine
+            if maintenance.leaves(desktop, hosts) or lifecycle.misplaced(desktop, pool, hosts)
+        }
+
+    def _make(self, pool: PoolFacts, wanted: spares.Need, leaving: Mapping[str, str]) -> None:
         """Make so many spares as have a place now: a spare that waits for a host would only fail."""
-        need = Need(pool_id=pool.id, image_id=pool.image_id, memory_mib=pool.memory_mib, fork_kind=pool.fork_kind)
+        need = Need(
+            pool_id=pool.id,
+            image_id=pool.image_id,
+            memory_mib=pool.memory_mib,
+            fork_kind=pool.fork_kind,
+            where=pool.where,
+        )
         for instead in (*[None] * wanted.make, *wanted.instead):
             choice = self._rooms.choose(need)
             if choice.chosen is None:
@@ -179,7 +198,7 @@ class _Planner:
             if instead is None:
                 self._actions.append(MakeSpare(pool.id, choice.chosen.host_id, choice.chosen))
             else:
-                self._actions.append(WantAbsent(instead, _LEFT, spare=True))
+                self._actions.append(WantAbsent(instead, leaving[instead], spare=True))
 
     def _delete_pool(self, pool_id: str, desktops: list[DesktopFacts]) -> None:
         if not desktops:

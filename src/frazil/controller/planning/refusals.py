@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from frazil.controller.planning.facts import HostFacts
+from frazil.model import labels
 from frazil.model.room import Cost, Room
 
 
@@ -16,6 +17,7 @@ class Why(Enum):
     They are in the order in which they are looked at: the first that holds is the one that is told.
     """
 
+    LABELS = "without the labels that its pool asks for"
     MAINTENANCE = "in maintenance"
     NOT_CONNECTED = "not connected"
     IMAGE_FAILED = "its image could not be made there"
@@ -29,6 +31,8 @@ class Why(Enum):
 
 
 _WAY_OUT: dict[Why, str] = {
+    Why.LABELS: "Give a host the label on its page, or with frazil host label HOST KEY=VALUE, or let the pool ask for "
+    "others: frazil pool change POOL --host-label KEY-.",
     Why.MAINTENANCE: "End maintenance on the host's page, or with frazil host maintenance HOST off.",
     Why.NOT_CONNECTED: "See that its server runs and reaches the controller: frazil doctor on the host says more.",
     Why.IMAGE_FAILED: "The image's page, or frazil image show, says what went wrong; mend that, and retry the image.",
@@ -46,12 +50,16 @@ NO_HOST = "No host has ever connected to this controller."
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """One host, and what it lacks. left, cost: what it has and what the desktop takes, where that was looked at."""
+    """One host, and what it lacks. left, cost: what it has and what the desktop takes, where that was looked at.
+
+    asked: the labels that a host is to have.
+    """
 
     host: HostFacts
     why: Why
     left: Room | None = None
     cost: Cost | None = None
+    asked: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,12 @@ def grouped(lacks: Sequence[Lack]) -> tuple[Refusal, ...]:
     order = list(Why)
     largest_first = sorted(by_why.items(), key=lambda pair: (-len(pair[1]), order.index(pair[0])))
     return tuple(
-        Refusal(why, tuple(sorted(lack.host.name for lack in of_one)), _detail(why, of_one), _WAY_OUT[why])
+        Refusal(
+            why,
+            tuple(sorted(lack.host.name for lack in of_one)),
+            _labels(of_one, every=len(by_why) == 1) if why is Why.LABELS else _detail(why, of_one),
+            _WAY_OUT[why],
+        )
         for why, of_one in largest_first
     )
 
@@ -97,6 +110,8 @@ def in_words(why: Why, hosts: int) -> str:
 def _of_all(refusal: Refusal, image_name: str) -> str:
     """A reason that is every host's."""
     match refusal.why:
+        case Why.LABELS:
+            return refusal.detail
         case Why.MAINTENANCE:
             return "Every host is in maintenance."
         case Why.NOT_CONNECTED:
@@ -117,6 +132,17 @@ def _of_all(refusal: Refusal, image_name: str) -> str:
             return f"No host has enough disk left: {refusal.detail}"
         case Why.PROCESSORS:
             return "No host can take another desktop: each has as many as its processors are reckoned to bear."
+
+
+def _labels(lacks: Sequence[Lack], *, every: bool) -> str:
+    """What the pool asks for; of `every` host what none has."""
+    asked = dict(lacks[0].asked)
+    if not every:
+        return f"The pool asks for {labels.in_words(asked)}."
+    for key, value in sorted(asked.items()):
+        if all(lack.host.labels.get(key) != value for lack in lacks):
+            return f"No host has the label {key}={value}."
+    return f"No host has all of the labels {labels.in_words(asked)}."
 
 
 def _detail(why: Why, lacks: Sequence[Lack]) -> str:

@@ -44,8 +44,8 @@ _T = TypeVar("_T", bound=Tried)
 class Need:
     """`make` so many, want `surplus` (ids) gone; `note` says in words why not more; look again after `due`.
 
-    left: ids of those on hosts in maintenance that are not needed any more. instead: of those that are, in a full pool:
-    one goes for each that has a place elsewhere, which is made next.
+    left: ids of those that are leaving and not needed any more. instead: of those that are, in a full pool: one goes
+    for each that has a place elsewhere, which is made next.
     """
 
     make: int
@@ -65,8 +65,8 @@ def need(
     now: datetime,
 ) -> Need:
     """What the pool needs to have its spares. `desktops`: all of the pool's, with their phases; `leaving`: ids of those
-    that are nobody's, on hosts in maintenance; `lost`: of those on hosts that are not expected back soon, which no
-    more count, and go when they are back and there are too many."""
+    that are nobody's, on hosts in maintenance or without the pool's labels; `lost`: of those on hosts that are not
+    expected back soon, which no more count, and go when they are back and there are too many."""
     if pool.deleting:
         return Need(0)
     free = [(desktop, phase) for desktop, phase in desktops if not desktop.assigned and desktop.kept_until is None]

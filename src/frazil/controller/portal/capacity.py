@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from frazil.model import labels
 from frazil.model.room import Bound
 from frazil.wire.rest import Host, Pool
 
-Limit = Literal["pool", "hosts"] | Bound
+Limit = Literal["pool", "hosts", "labels"] | Bound
 
 DISK_PER_DESKTOP_MIB = 2048
 """What a desktop's overlay is reckoned at on a host that does not measure."""
@@ -20,6 +21,7 @@ DISK_PER_DESKTOP_MIB = 2048
 class Room:
     """`more` desktops of `pool` fit beside what runs now; `limit` is what ends first.
 
+    hosts: none is up. labels: none that is has those that the pool asks for.
     each_mib: what one is reckoned to take of the hosts' memory; 0 where that was not measured.
     """
 
@@ -35,6 +37,9 @@ def room(pool: Pool, hosts: Sequence[Host]) -> Room:
     by_pool = max(0, pool.max_desktops - pool.counts.total)
     if not up:
         return Room(pool, 0, "hosts")
+    up = [host for host in up if labels.has(host.labels, pool.host_labels)]
+    if not up:
+        return Room(pool, 0, "labels")
     by_hosts = 0
     each_mib = 0
     bounds: Counter[Bound] = Counter()

@@ -23,6 +23,7 @@ DID: dict[str, str] = {
     "group-joined": N_("They are in the group from now on."),
     "group-left": N_("They are not in the group any more."),
     "host-maintained": N_("The host takes no new desktops. What is still there is told below."),
+    "host-labelled": N_("The labels were changed. New desktops follow them."),
     "host-takes-desktops": N_("Maintenance has ended: the host takes desktops again."),
     "image-building": N_("The image is being built. This takes some minutes."),
     "image-importing": N_("The file is being imported."),

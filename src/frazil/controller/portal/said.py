@@ -91,6 +91,10 @@ SAYINGS: tuple[str, ...] = (
     N_("1 host: %(step)s"),
     N_("Every host is in maintenance."),
     N_("in maintenance"),
+    N_("without the labels that its pool asks for"),
+    N_("No host has the label %(name)s=%(value)s."),
+    N_("No host has all of the labels %(labels)s."),
+    N_("The pool asks for %(labels)s."),
     N_("not connected"),
     N_("its image could not be made there"),
     N_("its image is not there yet"),
@@ -102,6 +106,10 @@ SAYINGS: tuple[str, ...] = (
     N_("as many desktops as its processors are reckoned to bear"),
     # frazil.controller: the way out, by what hosts lack
     N_("%(needed)s MiB are needed, the roomiest has %(left)s MiB."),
+    N_(
+        "Give a host the label on its page, or with frazil host label HOST KEY=VALUE, or let the pool ask for others: "
+        "frazil pool change POOL --host-label KEY-."
+    ),
     N_("End maintenance on the host's page, or with frazil host maintenance HOST off."),
     N_("See that its server runs and reaches the controller: frazil doctor on the host says more."),
     N_("The image's page, or frazil image show, says what went wrong; mend that, and retry the image."),
@@ -130,6 +138,8 @@ SAYINGS: tuple[str, ...] = (
     N_("It is asked to shut down, since its host is in maintenance and nobody uses it."),
     N_("The host %(name)s is in maintenance: no new desktops go there."),
     N_("Maintenance of the host %(name)s ended: it takes desktops again."),
+    N_("The host %(name)s is labelled %(labels)s."),
+    N_("The host %(name)s has no labels any more."),
     # frazil.controller: why a desktop is on its host
     N_("It is on the host %(host)s. Why that one was chosen was not kept by the version that placed it."),
     N_("It was placed on the host %(host)s, the only one of %(hosts)s that could take it then."),

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from frazil.controller.portal import labels_form
 from frazil.controller.portal.commands import command
 from frazil.controller.portal.reader import Languages
 from frazil.controller.portal.views import Frame
@@ -66,5 +67,5 @@ def _environment(languages: Languages, code: str, assets: Assets) -> Environment
     environment.install_gettext_translations(  # type: ignore[attr-defined]
         languages.by_code[code].words, newstyle=True
     )
-    environment.globals.update(asset=assets, command=command)
+    environment.globals.update(asset=assets, command=command, label_words=labels_form.text)
     return environment

@@ -210,6 +210,7 @@ class HostView:
     host: Host
     desktops: Sequence[Desktop]
     strays: Sequence[QuarantinedThing]
+    form: Form = field(default_factory=Form)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from frazil.controller.planning import (
     OperationFacts,
     PoolFacts,
     SessionFacts,
+    Where,
 )
 from frazil.controller.planning.session_rules import SessionRules
 from frazil.controller.presence import PresenceView
@@ -80,6 +81,7 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
                 last_start_at=last_starts.get(row.id),
                 pause_after=timedelta(seconds=row.pause_after_s) if row.pause_after_s else None,
                 fork_kind=forked.get(row.id),
+                where=Where(labels=frozenset(row.host_labels.items())),
             )
             for row in pool_rows
         ),
@@ -101,7 +103,7 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
         ),
     )
     marks = _marks(desktop_rows, open_sessions, {row.id: row.version for row in pool_rows})
-    return Snapshot(facts, marks, _for_all(image_rows, pool_rows, forked))
+    return Snapshot(facts, marks, _for_all(image_rows, pool_rows, forked, host_rows))
 
 
 def _marks(
@@ -121,10 +123,20 @@ def _marks(
     return marks
 
 
-def _for_all(image_rows: Sequence[ImageRow], pool_rows: Sequence[PoolRow], forked: Collection[str]) -> int:
-    """Of images, and of the pools that templates are kept for."""
+def _for_all(
+    image_rows: Sequence[ImageRow],
+    pool_rows: Sequence[PoolRow],
+    forked: Collection[str],
+    host_rows: Sequence[HostBrief],
+) -> int:
+    """Of images, of the pools that templates are kept for, and of labels, which say on which hosts."""
     of_images = tuple((row.id, row.wanted, row.attempt, row.ready_when) for row in image_rows)
-    return hash((of_images, tuple((row.id, row.id in forked) for row in pool_rows if not row.deleting)))
+    of_pools = tuple(
+        (row.id, row.id in forked, frozenset(row.host_labels.items())) for row in pool_rows if not row.deleting
+    )
+    asked = any(row.host_labels for row in pool_rows)
+    of_hosts = tuple(frozenset(row.labels.items()) for row in host_rows) if asked else ()
+    return hash((of_images, of_pools, of_hosts))
 
 
 def _ready_on(image_rows: Sequence[ImageRow], seen: Mapping[str, Sequence[ImageSeenRow]]) -> dict[str, set[str]]:
@@ -153,6 +165,7 @@ def _host(row: HostBrief, presence: PresenceView, unsaid: Mapping[str, HostLoad]
         fork_costs={} if headroom is None else headrooms.fork_costs(headroom),
         pressure="" if headroom is None else headroom.pressure,
         maintenance=row.maintenance,
+        labels=row.labels,
         busy=load.load1 / max(1, row.vcpus) if load is not None else 0.0,
     )
 

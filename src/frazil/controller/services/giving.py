@@ -24,9 +24,9 @@ LOOKED_AT = 20
 def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence: PresenceView) -> str | None:
     """The id of a desktop that is the user's from now on: a ready one, else one on its way. None: the pool is full.
 
-    Nobody is given one on a host in maintenance.
+    Nobody is given one on a host in maintenance, or without the labels that the pool asks for.
     """
-    closed = hosts.in_maintenance(tx)
+    closed = hosts.closed(tx, pool.host_labels)
     for wanted, state in _THERE:
         for row in _free(tx, pool.id, state):
             fits = row.host_id not in closed and views.phase_of(row, presence) is wanted

@@ -12,9 +12,11 @@ from frazil.controller.services.context import Context
 from frazil.controller.starts import start_of
 from frazil.controller.store import desktops, hosts, images, pools
 from frazil.controller.store.rows import HostRow
+from frazil.model import labels
+from frazil.model.errors import Stale
 from frazil.model.room import Bound, Cost, Fit
 from frazil.wire.hostlink import Capabilities, HostLoad, TemplateObservation
-from frazil.wire.rest import Host, HostRoom, HostTemplate, Page, QuarantinedThing
+from frazil.wire.rest import Host, HostChange, HostRoom, HostTemplate, Page, QuarantinedThing
 
 
 def warning(capabilities: Capabilities) -> str:
@@ -43,20 +45,22 @@ def _model(tx: sa.Connection, row: HostRow, ctx: Context, presence: PresenceView
         desktops=desktops_on.get(row.id, 0),
         warning=warning(row.capabilities),
         templates=_templates(tx, presence.templates.get(row.id, ())),
-        room=_room(tx, presence.loads.get(row.id, row.load)) if takes else [],
+        room=_room(tx, row, presence.loads.get(row.id, row.load)) if takes else [],
         maintenance=maintaining.left_on(tx, row, ctx=ctx, presence=presence),
+        labels=row.labels,
+        revision=row.revision,
         address=row.address,
     )
 
 
-def _room(tx: sa.Connection, load: HostLoad | None) -> list[HostRoom]:
-    """What still fits of each pool, as the host reckons; nothing of a host that has not said."""
+def _room(tx: sa.Connection, row: HostRow, load: HostLoad | None) -> list[HostRoom]:
+    """What still fits of each pool whose labels it has, as the host reckons; nothing of a host that has not said."""
     if load is None or load.headroom is None:
         return []
     ready_when = {image.id: image.ready_when for image in images.listed(tx)}
     rooms = []
     for pool in pools.listed(tx):
-        if pool.deleting:
+        if pool.deleting or not labels.has(row.labels, pool.host_labels):
             continue
         forked = start_of(pool, ready_when[pool.image_id]) == "fork"
         fit, cost = headrooms.fits(load.headroom, pool.image_id, pool.profile, forked=forked)
@@ -143,6 +147,29 @@ class Hosts:
         self._ctx.wake()
         return await self.show(identity, host_id)
 
+    async def change(self, identity: Identity, ref: str, change: HostChange, *, if_match: int) -> Host:
+        """`if_match` is the `revision` that the caller looked at; raises Stale when it is no longer the newest."""
+        identity.require(Right.CHANGE_HOSTS)
+
+        def work(tx: sa.Connection) -> str:
+            row = finding.host(tx, ref)
+            after = row.labels if change.labels is None else change.labels
+            if row.revision != if_match:
+                raise _stale(row, if_match)
+            if after == row.labels:
+                return row.id
+            if not hosts.label(tx, row.id, after, if_revision=if_match):
+                raise _stale(finding.host(tx, row.id), if_match)
+            text = f"The host {row.name} is labelled {labels.in_words(after)}."
+            if not after:
+                text = f"The host {row.name} has no labels any more."
+            journal.note(self._ctx, tx, "host.labelled", text, by=identity)
+            return row.id
+
+        host_id = await self._ctx.store.write(work)
+        self._ctx.wake()
+        return await self.show(identity, host_id)
+
     async def strays(self, identity: Identity) -> Page[QuarantinedThing]:
         """What hosts have with our label that nobody here knows of. It is left alone."""
         identity.require(Right.SEE_HOSTS)
@@ -155,3 +182,10 @@ class Hosts:
                 for row in rows
             ]
         )
+
+
+def _stale(row: HostRow, if_match: int) -> Stale:
+    return Stale(
+        f"The host {row.name} was changed in the meantime: it is at revision {row.revision}, you looked at {if_match}.",
+        remedy="Look at it again and repeat your change.",
+    )

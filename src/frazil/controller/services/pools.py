@@ -13,6 +13,7 @@ from frazil.controller.services.context import Context
 from frazil.controller.store import desktops, entitlements, operations, policies, pools, sessions
 from frazil.controller.store import quotas as quota_rows
 from frazil.controller.store.rows import PoolRow
+from frazil.model import labels
 from frazil.model.errors import Conflict, InvalidInput, NameTaken, NotFound, Refused, Stale
 from frazil.model.policy import Policy
 from frazil.wire.rest import (
@@ -89,6 +90,7 @@ class Pools:
                 idle_s=request.idle_s,
                 max_sessions=request.max_sessions,
                 keep_deleted_s=request.keep_deleted_s,
+                host_labels=request.host_labels,
                 policy=request.policy.applied_to(Policy()) if request.policy is not None else Policy(),
                 version=1,
                 deleting=False,
@@ -140,7 +142,7 @@ class Pools:
             if policy != row.policy:
                 _note_policy(self._ctx, tx, row.name, policy, by=identity)
             if said or policy == row.policy:
-                listed = ", ".join(f"{name} {value}" for name, value in said.items()) or "nothing"
+                listed = ", ".join(f"{name} {_told(value)}" for name, value in said.items()) or "nothing"
                 text = f"The pool {row.name} was changed: {listed}."
                 journal.note(self._ctx, tx, "pool.changed", text, by=identity)
             return row.id
@@ -246,6 +248,11 @@ def _may_use(tx: sa.Connection, identity: Identity, row: PoolRow) -> bool:
 def _note_policy(ctx: Context, tx: sa.Connection, name: str, policy: Policy, *, by: Identity) -> None:
     text = f"What may pass in the pool {name} was changed. {words.forbidden(policy)}"
     journal.note(ctx, tx, "pool.policy-changed", text, by=by)
+
+
+def _told(value: object) -> object:
+    """What a setting was changed to, as the history has it."""
+    return (labels.in_words(value) or "none") if isinstance(value, dict) else value
 
 
 def _check_bounds(spares: int, max_desktops: int) -> None:

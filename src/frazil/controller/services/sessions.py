@@ -94,7 +94,7 @@ class Sessions:
         quotas.check_pool(tx, pool)
         desktop_id = giving.give(self._ctx, tx, user_id, pool, presence)
         if desktop_id is None:
-            full = _full(pool, desktops.listed(tx, pool_id=pool.id), presence, hosts.in_maintenance(tx))
+            full = _full(pool, desktops.listed(tx, pool_id=pool.id), presence, hosts.closed(tx, pool.host_labels))
             raise Conflict(full, remedy="Try again when someone has left, or ask an administrator.")
         return self._insert(tx, identity, user_id, pool.id, desktop_id)
 

@@ -91,7 +91,7 @@ def desktop(row: DesktopRow, *, ctx: Context, presence: PresenceView, names: Nam
 def counts(rows: Iterable[DesktopRow], presence: PresenceView, closed: Collection[str]) -> PoolCounts:
     """`ready` are the spares that can be given away at once; failed and assigned ones are counted as such.
 
-    closed: hosts in maintenance, whose spares are given to nobody.
+    closed: hosts whose spares are given to nobody: in maintenance, or without the pool's labels.
     """
     total = ready = assigned = starting = failed = kept = 0
     for row in rows:
@@ -115,8 +115,9 @@ def counts(rows: Iterable[DesktopRow], presence: PresenceView, closed: Collectio
 def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presence: PresenceView) -> list[Pool]:
     of_images = {image.id: image for image in images.listed(tx)}
     starts = pools.start_seconds(tx, [row.id for row in rows])
-    closed = hosts.in_maintenance(tx)
-    of_pool = {row.id: counts(desktops.listed(tx, pool_id=row.id), presence, closed) for row in rows}
+    of_pool = {
+        row.id: counts(desktops.listed(tx, pool_id=row.id), presence, hosts.closed(tx, row.host_labels)) for row in rows
+    }
     return [
         Pool(
             id=row.id,
@@ -140,6 +141,7 @@ def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presenc
             idle_s=row.idle_s,
             max_sessions=row.max_sessions,
             keep_deleted_s=row.keep_deleted_s,
+            host_labels=row.host_labels,
             policy=PolicyField.of(row.policy),
             version=row.version,
             deleting=row.deleting,

@@ -24,6 +24,8 @@ def _row(found: sa.RowMapping) -> HostRow:
         desired_generation=found["desired_generation"],
         announced=found["announced"],
         maintenance=found["maintenance"],
+        labels=found["labels"],
+        revision=found["revision"],
         address=found["address"],
         displays_port=found["displays_port"],
         created_at=found["created_at"],
@@ -78,8 +80,8 @@ def listed(tx: sa.Connection, *, after: str | None = None, limit: int | None = N
 def brief(tx: sa.Connection) -> list[HostBrief]:
     """All hosts without what is long, in the order of their ids."""
     vcpus = hosts.c.capabilities["vcpus"].as_integer()
-    query = sa.select(hosts.c.id, hosts.c.name, hosts.c.announced, hosts.c.maintenance, vcpus).order_by(hosts.c.id)
-    return [HostBrief(*found) for found in tx.execute(query)]
+    of_each = (hosts.c.id, hosts.c.name, hosts.c.announced, hosts.c.maintenance, hosts.c.labels, vcpus)
+    return [HostBrief(*found) for found in tx.execute(sa.select(*of_each).order_by(hosts.c.id))]
 
 
 def loads(tx: sa.Connection, ids: Collection[str]) -> dict[str, HostLoad]:
@@ -138,6 +140,23 @@ def maintain(tx: sa.Connection, host_id: str, *, maintenance: bool) -> bool:
 
 def in_maintenance(tx: sa.Connection) -> frozenset[str]:
     return frozenset(tx.execute(sa.select(hosts.c.id).where(hosts.c.maintenance)).scalars())
+
+
+def label(tx: sa.Connection, host_id: str, labels: Mapping[str, str], *, if_revision: int) -> bool:
+    """Set all of a host's labels and raise its revision, if that is still `if_revision`; whether it was."""
+    query = hosts.update().where(hosts.c.id == host_id, hosts.c.revision == if_revision)
+    return tx.execute(query.values(labels=dict(labels), revision=if_revision + 1)).rowcount == 1
+
+
+def closed(tx: sa.Connection, labels: Mapping[str, str]) -> frozenset[str]:
+    """Those where nobody is given a desktop of a pool that asks for these labels: in maintenance, or without them."""
+    others = [sa.func.coalesce(hosts.c.labels[key].as_string(), "") != value for key, value in sorted(labels.items())]
+    return frozenset(tx.execute(sa.select(hosts.c.id).where(sa.or_(hosts.c.maintenance, *others))).scalars())
+
+
+def labels(tx: sa.Connection, ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """These hosts' labels by id."""
+    return dict(tx.execute(sa.select(hosts.c.id, hosts.c.labels).where(hosts.c.id.in_(ids))).all())
 
 
 def set_strays(tx: sa.Connection, host_id: str, found: Sequence[Stray]) -> bool:

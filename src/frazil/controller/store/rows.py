@@ -47,6 +47,7 @@ class TokenRow:
 class HostRow:
     """`maintenance`: it is to take no new desktops, and to be left by those that nobody uses.
 
+    labels: as `model.labels`. revision: of these, raised with each change.
     address: where other machines reach it; empty for the machine that gateway and controller are on. displays_port:
     where its server hands out displays and images there; 0: nowhere.
     """
@@ -60,6 +61,8 @@ class HostRow:
     desired_generation: int
     announced: str
     maintenance: bool
+    labels: dict[str, str]
+    revision: int
     address: str
     displays_port: int
     created_at: datetime
@@ -82,6 +85,7 @@ class HostBrief:
     name: str
     announced: str
     maintenance: bool
+    labels: dict[str, str]
     vcpus: int
 
 
@@ -138,6 +142,7 @@ class PoolRow:
     idle_s: int = 0
     max_sessions: int = 0
     keep_deleted_s: int = 7 * 86400
+    host_labels: dict[str, str] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     version: int
     deleting: bool

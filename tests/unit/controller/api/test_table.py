@@ -60,6 +60,7 @@ CALLS: dict[str, tuple[Any, Answers]] = {
     "DELETE /pools/{pool}/groups/{group}": (None, (401, 403, 403, 403, 403, 204, 403, 204)),
     "GET /hosts": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /hosts/{host}": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
+    "PATCH /hosts/{host}": ({"labels": {"room": "3"}}, (401, 403, 403, 403, 403, 403, 403, 200)),
     "PUT /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
     "DELETE /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
     "GET /strays": (None, (401, 403, 403, 403, 403, 200, 200, 200)),

@@ -18,15 +18,20 @@ from frazil.controller.planning import (
     HostFacts,
     MakeSpare,
     Place,
+    PoolFacts,
     RemoveDesktop,
     RemovePool,
     ShutDown,
     WantAbsent,
+    Where,
     plan,
 )
+from frazil.controller.planning.facts import ANYWHERE
 from frazil.model.desktop import Guest, Phase, Power, State
 from frazil.model.room import QEMU_OWN_MIB, Cost, Room
 from tests.unit.controller.planning.build import BROKEN, NOW, desktop, facts, host, pool
+
+IN_ROOM_3 = Where(labels=frozenset({("room", "3")}))
 
 
 @st.composite
@@ -39,6 +44,7 @@ def moments(draw: st.DrawFn) -> Facts:
             memory_available_mib=draw(st.none() | st.integers(0, 20_000)),
             images_ready=frozenset({"i1"}) if draw(st.booleans()) else frozenset(),
             maintenance=draw(st.booleans()),
+            labels=draw(st.sampled_from([{}, {"room": "3"}, {"room": "4"}])),
         )
         for n in range(1, draw(st.integers(1, 3)) + 1)
     }
@@ -48,6 +54,7 @@ def moments(draw: st.DrawFn) -> Facts:
             spares=draw(st.integers(0, 6)),
             max_desktops=draw(st.integers(1, 12)),
             deleting=draw(st.booleans()),
+            where=draw(st.sampled_from([ANYWHERE, IN_ROOM_3])),
         )
         for n in range(1, draw(st.integers(0, 2)) + 1)
     )
@@ -76,6 +83,11 @@ def moments(draw: st.DrawFn) -> Facts:
     return facts(hosts=hosts, pools=pools, desktops=desktops)
 
 
+def _fits(where: HostFacts, one: PoolFacts) -> bool:
+    """Whether the pool's desktops may be there."""
+    return not where.maintenance and (one.where is ANYWHERE or where.labels.get("room") == "3")
+
+
 def _phases(moment: Facts) -> dict[str, tuple[DesktopFacts, Phase]]:
     return {one.id: (one, one.phase(moment.hosts)) for one in moment.desktops}
 
@@ -93,7 +105,7 @@ def test_no_pool_grows_past_its_bound_and_none_makes_more_spares_than_it_wants(m
         if made[one.id]:
             assert not one.deleting
             assert len(mine) + made[one.id] <= one.max_desktops
-            stay = [d for d in mine if d.host_id is None or not moment.hosts[d.host_id].maintenance]
+            stay = [d for d in mine if d.host_id is None or _fits(moment.hosts[d.host_id], one)]
             ready = [d for d in stay if not d.assigned and d.phase(moment.hosts) is Phase.READY]
             assert len(ready) + made[one.id] <= one.spares
 

@@ -171,6 +171,7 @@ def pool(n: int = 40, *, ready: int = 2, total: int = 12, note: str = "", name: 
         typical_start_s=42.4,
         note=note,
         created_at=NOW - timedelta(days=3),
+        host_labels={"room": "3"} if n == 41 else {},
     )
 
 
@@ -210,6 +211,8 @@ def host(n: int = 60, *, up: bool = True) -> Host:
         load=HostLoad(memory_available_mib=21000, disk_free_mib=812_000, load1=3.4),
         desktops=11,
         warning="" if up else "No usable KVM: every desktop is emulated, which is slow.",
+        labels={"room": "3", "rack": "b"} if up else {},
+        revision=4,
     )
 
 
@@ -352,7 +355,12 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
             Attention(tone="busy", text=reader.gettext("Paused"), href="/console/pools"),
         ],
         troubled=[d for d in every_phase if d.phase in (Phase.WAITING, Phase.STARTING, Phase.FAILED, Phase.UNKNOWN)],
-        rooms=[room(pool(), [host()]), Room(pool(41, name="design"), 3, "memory"), Room(pool(42), 0, "hosts")],
+        rooms=[
+            room(pool(), [host()]),
+            Room(pool(41, name="design"), 3, "memory"),
+            Room(pool(42), 0, "hosts"),
+            Room(pool(42), 0, "labels"),
+        ],
         hosts=[host(), host(61, up=False)],
         events=events,
         images=images,
@@ -404,6 +412,15 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
         ("console/hosts", HostsView(hosts=[maintained()], strays=[])),
         ("console/host", HostView(host=host(61, up=False), desktops=every_phase, strays=[stray])),
         (
+            "console/host",
+            HostView(
+                host=host(),
+                desktops=[],
+                strays=[],
+                form=Form(values={"labels": "Room"}, wrong={"labels": reader.gettext("This can't be right.")}),
+            ),
+        ),
+        (
             "console/images",
             ImagesView(images=images, build=Form(), upload=typed, incoming_dir="/srv/in", recipes=["debian-icewm"]),
         ),
@@ -416,7 +433,7 @@ def pages(language: str = "en") -> list[tuple[str, object]]:
             "console/pool",
             PoolView(
                 pool=pool(note="Its newest 3 spares failed."),
-                room=Room(pool(), 8, "pool"),
+                room=room(pool(41), [host(61, up=False), host().model_copy(update={"labels": {}})]),
                 entitlements=[of_group, entitlement],
                 others=[user(2, "bela")],
                 other_groups=[group],

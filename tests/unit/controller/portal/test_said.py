@@ -123,5 +123,6 @@ def test_what_keeps_hosts_from_taking_a_desktop_is_translated_reason_by_reason()
 def test_a_reason_that_is_every_host_s_is_translated(why: Why) -> None:
     pressed = "This host is short of memory: 9 MiB are left, and nothing is started below 99 MiB. "
     figures = "1280 MiB are needed, the roomiest has 512 MiB."
-    detail = f"{pressed}The desktops that run go on." if why is Why.PRESSURE else figures
+    details = {Why.PRESSURE: f"{pressed}The desktops that run go on.", Why.LABELS: "No host has the label room=3."}
+    detail = details.get(why, figures)
     assert not said(in_a_sentence([Refusal(why, ("a",), detail, "")], image_name="debian"), MAGYAR).english

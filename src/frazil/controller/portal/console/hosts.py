@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from frazil.controller.api.problems import status_of
 from frazil.controller.identity import Right
 from frazil.controller.portal.dispatch import Call, Entry, Handler, Portal
+from frazil.controller.portal.forms import WrongForm, version_read
+from frazil.controller.portal.labels_form import labels_of
 from frazil.controller.portal.paging import every
-from frazil.controller.portal.views import HostsView, HostView
+from frazil.controller.portal.views import Form, HostsView, HostView
+from frazil.model.errors import FrazilError
+from frazil.wire.rest import HostChange
 
 
 class Hosts:
@@ -21,6 +26,7 @@ class Hosts:
             Entry("GET", "/console/hosts/{host}", Right.SEE_HOSTS, self.show),
             Entry("POST", "/console/hosts/{host}/maintain", Right.CHANGE_HOSTS, self._maintaining(True)),
             Entry("POST", "/console/hosts/{host}/take-desktops", Right.CHANGE_HOSTS, self._maintaining(False)),
+            Entry("POST", "/console/hosts/{host}/labels", Right.CHANGE_HOSTS, self.label),
         ]
 
     async def index(self, call: Call) -> Response:
@@ -29,6 +35,9 @@ class Hosts:
         return self._portal.page(call, "console/hosts", HostsView(hosts=hosts, strays=strays), has_live=True)
 
     async def show(self, call: Call) -> Response:
+        return await self._show(call)
+
+    async def _show(self, call: Call, *, form: Form | None = None, error: FrazilError | None = None) -> Response:
         services = self._services
         host = await services.hosts.show(call.identity, call.ref("host"))
         desktops = await every(lambda cursor: services.desktops.list_for(call.identity, cursor=cursor, limit=500))
@@ -37,8 +46,22 @@ class Hosts:
             host=host,
             desktops=[desktop for desktop in desktops if desktop.host_id == host.id],
             strays=[stray for stray in strays if stray.host_id == host.id],
+            form=form or Form(),
         )
-        return self._portal.page(call, "console/host", view, has_live=True)
+        trouble = self._portal.trouble(call, error) if error is not None else None
+        status = status_of(error) if error is not None else 422 if form else 200
+        return self._portal.page(call, "console/host", view, trouble=trouble, status=status, has_live=True)
+
+    async def label(self, call: Call) -> Response:
+        try:
+            revision = version_read(call.form)
+            request = HostChange(labels=labels_of(call.form, "labels", call.reader))
+            await self._services.hosts.change(call.identity, call.ref("host"), request, if_match=revision)
+        except WrongForm as exc:
+            return await self._show(call, form=call.typed(exc.wrong))
+        except FrazilError as exc:
+            return await self._show(call, error=exc)
+        return self._portal.see(f"/console/hosts/{call.ref('host')}", did="host-labelled")
 
     def _maintaining(self, maintenance: bool) -> Handler:
         async def maintain(call: Call) -> Response:

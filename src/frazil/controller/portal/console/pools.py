@@ -12,8 +12,10 @@ from frazil.controller.identity import Right
 from frazil.controller.portal.capacity import room
 from frazil.controller.portal.dispatch import Call, Entry, Portal
 from frazil.controller.portal.forms import WrongForm, read, version_read
+from frazil.controller.portal.labels_form import labels_of
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.policy_form import policy_of
+from frazil.controller.portal.reader import Reader
 from frazil.controller.portal.views import Form, NewPoolView, PoolsView, PoolView
 from frazil.model.errors import FrazilError
 from frazil.wire.rest import AssignmentRequest, PoolChange, PoolRequest
@@ -49,6 +51,11 @@ def kept_in(form: Mapping[str, str]) -> dict[str, object]:
     """How long the form has deleted desktops kept, in seconds; what is no number is left for the request to refuse."""
     text = form.get(_DAYS["keep_deleted_s"], "").strip()
     return {"keep_deleted_s": round(float(text) * 86400) if _NUMBER.fullmatch(text) else text}
+
+
+def placed_in(form: Mapping[str, str], reader: Reader) -> dict[str, object]:
+    """What the form says of the hosts that the pool's desktops go to. Raises WrongForm."""
+    return {"host_labels": labels_of(form, "host_labels", reader)} if "host_labels" in form else {}
 
 
 class Pools:
@@ -96,6 +103,7 @@ class Pools:
                 asked |= {"assignment": "", "at_sign_out": ""}  # the form's two fields are about a persistent one
             passes = policy_of(form, call.reader)
             asked |= {"profile": profile, "policy": passes} | rules_in(form) | kept_in(form)
+            asked |= placed_in(form, call.reader)
             request = read(PoolRequest, asked, call.reader, names=_RULES | _DAYS)
             pool = await self._services.pools.create(call.identity, request)
         except WrongForm as exc:
@@ -130,7 +138,12 @@ class Pools:
 
     async def change(self, call: Call) -> Response:
         said: dict[str, object] = {name: call.form.get(name, "") for name in _SIZE}
-        return await self._change(call, lambda: read(PoolChange, said | kept_in(call.form), call.reader, names=_DAYS))
+
+        def asked() -> PoolChange:
+            all_of_it = said | kept_in(call.form) | placed_in(call.form, call.reader)
+            return read(PoolChange, all_of_it, call.reader, names=_DAYS)
+
+        return await self._change(call, asked)
 
     async def policy(self, call: Call) -> Response:
         return await self._change(
