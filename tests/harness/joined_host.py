@@ -34,6 +34,11 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def at() -> str:
+    """An address on which nobody listens."""
+    return f"127.0.0.1:{free_port()}"
+
+
 class JoinedHost:
     """Made with nothing running. Its server is on the hypervisor of files. `close` removes every trace of it."""
 
@@ -45,7 +50,7 @@ class JoinedHost:
             run_dir=self.place / "run",
             log_dir=self.place / "log",
             cache_dir=CACHE,
-            displays_listen=f"127.0.0.1:{free_port()}",
+            displays_listen=at(),
             ksm=False,
             zram=False,
             **settings,  # type: ignore[arg-type]

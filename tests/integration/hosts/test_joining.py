@@ -15,14 +15,14 @@ from frazil.trust.authority import Pair
 from frazil.trust.peers import Peer, certify, make_key, make_peers_authority
 from frazil.wire.joining import read_token, token_of
 from frazil.wire.rest import HostInvitation
-from tests.harness.joined_host import JoinedHost, free_port, joined
+from tests.harness.joined_host import JoinedHost, at, joined
 from tests.harness.stack import Stack
 from tests.harness.waiting import until
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with Stack(fake=True, hosts_listen=f"127.0.0.1:{free_port()}", heartbeat_s=1.0) as made:
+    with Stack(fake=True, hosts_listen=at(), displays_listen=at(), heartbeat_s=1.0) as made:
         yield made.start()
 
 

@@ -134,7 +134,7 @@ class _From:
 
     def _list(self) -> transfer.ImageFiles:
         with self._asked(ListImage(image_id=self.image_id).model_dump_json()) as answer:
-            listed = transfer.ImageFiles.model_validate_json(answer.readline(transfer.LINE_MAX_BYTES))
+            listed = transfer.ImageFiles.model_validate_json(_line(answer))
         if listed.failure is not None:
             raise HostError(listed.failure.text, remedy=listed.failure.remedy)
         return listed
@@ -147,8 +147,11 @@ class _From:
             try:
                 self._more(file.name, path, have, size=file.size_bytes, before=before, total=total)
             except Unavailable:
+                if self.cancel.is_set():
+                    raise
                 if path.exists() and path.stat().st_size > have:
                     tries = 0
+                    continue
                 tries += 1
                 if tries >= TRIES or self.cancel.wait(min(2.0**tries, 10.0)):
                     raise
@@ -159,7 +162,7 @@ class _From:
     def _more(self, name: FileName, path: Path, have: int, *, size: int, before: int, total: int) -> None:
         question = GetFile(image_id=self.image_id, name=name, offset=have)
         with self._asked(question.model_dump_json()) as answer, path.open("ab") as out:
-            follows = FileFollows.model_validate_json(answer.readline(transfer.LINE_MAX_BYTES))
+            follows = FileFollows.model_validate_json(_line(answer))
             if follows.failure is not None:
                 raise HostError(follows.failure.text, remedy=follows.failure.remedy)
             if follows.size_bytes != size - have:
@@ -205,3 +208,10 @@ class _From:
             raise HostError(str(exc)) from exc
         if peer.role != "host" or peer.host_id != self.source.host_id:
             raise HostError("Another machine answers at the other host's address.")
+
+
+def _line(answer: BufferedReader) -> bytes:
+    line = answer.readline(transfer.LINE_MAX_BYTES)
+    if not line.endswith(b"\n"):
+        raise Unavailable("The other host ended the connection without an answer.")
+    return line
