@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from frazil.model.desktop import Guest, Power, State
-from frazil.server.link import Host, Link
+from frazil.server.link import Host, Link, on_this_machine
 from frazil.wire.hostlink import (
     Answer,
     Ask,
@@ -147,7 +147,7 @@ class SimulatedHost:
         self._to_start: deque[_Desktop] = deque()
         self._wake = asyncio.Event()
         self._link = Link(
-            socket,
+            on_this_machine(socket),
             Host(hello=self._hello, observe=self._observe, want=self._want, answer=self._answer, load=self._load),
         )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from frazil.cli import connection, processes
 from frazil.runtime import SystemClock
 from frazil.server import app
+from frazil.server.host_identity import Identity
 from frazil.settings import Settings
 from frazil.spice.display_channel import DisplayServer
 from frazil.wire.hostlink import Capabilities
@@ -42,7 +43,7 @@ class Pictures:
 
 
 async def serve(settings: Settings, ready: Callable[[], None]) -> None:
-    identity = app.Identity.of(settings)
+    identity = Identity.of(settings)
     root = hypervisor_dir(settings)
     boot_s = root / "boot_s"
     hypervisor = FakeHypervisor(

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 
 import structlog
 
 import frazil
 from frazil.model.clock import Clock
 from frazil.model.desktop import State
-from frazil.model.errors import FrazilError, InvalidInput
+from frazil.model.errors import FrazilError
 from frazil.server import display, host_facts, joining, remote_displays
 from frazil.server.density import partition
 from frazil.server.density.watch import DensityWatch
@@ -23,6 +21,7 @@ from frazil.server.desktops.keeper import Host as DesktopHost
 from frazil.server.desktops.keepers import Keepers
 from frazil.server.desktops.slots import StartSlots, room_here
 from frazil.server.desktops.starter import Starter
+from frazil.server.host_identity import Identity
 from frazil.server.hypervisor.guest_network import GuestNetwork
 from frazil.server.hypervisor.kvm_trial import QEMU, kvm_runs_guests
 from frazil.server.hypervisor.libvirt_driver import LibvirtHypervisor
@@ -60,26 +59,6 @@ from frazil.wire.hostlink import (
 log = structlog.get_logger(__name__)
 
 LOOK_DEADLINE_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which installation this host is of, and which of its hosts this is."""
-
-    installation_id: str
-    host_id: str
-
-    @classmethod
-    def of(cls, settings: Settings) -> Identity:
-        """As `frazil up` wrote it. Raises InvalidInput when it is not there."""
-        try:
-            given = json.loads(settings.installation_file.read_text(encoding="utf-8"))
-            return cls(installation_id=given["installation_id"], host_id=given["host_id"])
-        except (OSError, ValueError, KeyError) as exc:
-            raise InvalidInput(
-                f"{settings.installation_file} can't be used: {exc}.",
-                remedy="`frazil up` makes it at its first start; on another machine, `frazil server --join` does.",
-            ) from exc
 
 
 class Server:

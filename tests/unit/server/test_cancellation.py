@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection, unix_serve
 
 from frazil.server import cancellation
 from frazil.server.guests.service import GuestService
-from frazil.server.link import Host, Link
+from frazil.server.link import Host, Link, on_this_machine
 from frazil.wire.hostlink import Answer, Ask, Capabilities, Desired, Hello, HostLoad, Observed, Welcome
 
 DEADLINE_S = 30.0
@@ -60,7 +60,9 @@ def _link(socket: Path, *, want: Callable[[Desired], None], observe: Callable[[]
         capabilities = Capabilities(kvm=False, spice=True, vcpus=1, memory_mib=1, qemu="", libvirt="")
         return Hello(installation_id="i", host_id="h", host_name="n", version="0", capabilities=capabilities)
 
-    return Link(socket, Host(hello=hello, observe=observe, want=want, answer=answer, load=lambda: LOAD))
+    return Link(
+        on_this_machine(socket), Host(hello=hello, observe=observe, want=want, answer=answer, load=lambda: LOAD)
+    )
 
 
 @asynccontextmanager

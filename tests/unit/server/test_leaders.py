@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 from frazil.runtime import SystemClock
-from frazil.server.app import Identity, Server
+from frazil.server.app import Server
+from frazil.server.host_identity import Identity
 from frazil.settings import Settings
 from frazil.wire.hostlink import Desired
 from tests.fakes.hypervisor import FakeHypervisor
@@ -24,6 +25,7 @@ async def test_what_a_former_leader_wants_is_not_done(make_settings: Callable[[]
             hypervisor=FakeHypervisor(settings.state_dir / "hypervisor", installation_id="i"),
             network=None,
             capabilities=CAPABILITIES,
+            joined=None,
             tasks=tasks,
         )
         taken_in = []

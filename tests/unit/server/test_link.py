@@ -8,7 +8,7 @@ from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection, unix_serve
 
-from frazil.server.link import Host, Link
+from frazil.server.link import Host, Link, on_this_machine
 from frazil.wire.hostlink import (
     Answer,
     Ask,
@@ -41,7 +41,9 @@ def _link(socket: Path) -> Link:
     def want(desired: Desired) -> None:
         pass
 
-    return Link(socket, Host(hello=hello, observe=observe, want=want, answer=answer, load=lambda: LOAD))
+    return Link(
+        on_this_machine(socket), Host(hello=hello, observe=observe, want=want, answer=answer, load=lambda: LOAD)
+    )
 
 
 async def test_a_message_that_cannot_be_written_is_left_out_and_the_next_is_sent(place: Path) -> None:

@@ -140,7 +140,7 @@ def invite(as_json: Json = False) -> None:
 
 
 @app.command()
-def revoke(host: HostName) -> None:
+def revoke(host: HostName, as_json: Json = False) -> None:
     """Trust a host on another machine no more: it is let in only after it has joined again.
 
     Its desktops go on there, and nobody is shown them. To have it back: "frazil host invite".
@@ -151,7 +151,8 @@ def revoke(host: HostName) -> None:
     """
     with connect() as client:
         client.revoke_host(host)
-    output.say(f"{host} is let in no more.")
+    result: dict[str, object] = {"host": host, "revoked": True}
+    output.answer(result, as_json=as_json, people=lambda: output.say(f"{host} is let in no more."))
 
 
 def _say_maintenance(host: Host) -> None:

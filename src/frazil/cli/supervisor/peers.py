@@ -19,7 +19,7 @@ from cryptography import x509
 from frazil.cli.supervisor.accounts import Accounts
 from frazil.model.clock import Clock
 from frazil.model.errors import InvalidInput
-from frazil.server.app import Identity
+from frazil.server.host_identity import Identity
 from frazil.server.joining import PAIR
 from frazil.settings import Settings
 from frazil.trust.authority import Pair, lasts

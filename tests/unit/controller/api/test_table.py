@@ -63,6 +63,9 @@ CALLS: dict[str, tuple[Any, Answers]] = {
     "PATCH /hosts/{host}": ({"labels": {"room": "3"}}, (401, 403, 403, 403, 403, 403, 403, 200)),
     "PUT /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
     "DELETE /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
+    # In a unit test no other machine may join.
+    "POST /hosts/invitations": (None, (401, 403, 403, 403, 403, 403, 403, 409)),
+    "DELETE /hosts/{host}/certificate": (None, (401, 403, 403, 403, 403, 403, 403, 409)),
     "GET /strays": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /metrics": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /images": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
