@@ -63,7 +63,9 @@ class _Client:
 
 
 class SpiceDesktop:
-    """`heard` has what each channel's client said, decoded; `guest` is the agent, there from the first with `agent`.
+    """`heard` has what each channel's client said, decoded, and `caps` the words of its capabilities.
+
+    `guest` is the agent, there from the first with `agent`. `channel_caps` are the server's, on every channel.
 
     `picture` is the name of a capture, or messages that are shown at first; `echo` is what each key draws.
     """
@@ -82,15 +84,22 @@ class SpiceDesktop:
         channels: Iterable[tuple[int, int]] = ALL,
         error: LinkError = LinkError.OK,
         window: int = 20,
+        channel_caps: Iterable[int] = (),
     ) -> None:
         self.heard: list[tuple[ChannelType, object]] = []
+        self.caps: dict[ChannelType, tuple[int, ...]] = {}
         self.acks = 0
         self.guest = DesktopAgent(self.say_as_agent, caps=agent_caps)
         self.clients: dict[ChannelType, _Client] = {}
         self._key = TicketKey()
         self._password = password
         caps = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, *([CommonCap.MINI_HEADER] if mini else []))
-        self._reply = LinkReply(error=LinkError.OK, public_key=self._key.public_der, common_caps=words_of(caps))
+        self._reply = LinkReply(
+            error=LinkError.OK,
+            public_key=self._key.public_der,
+            common_caps=words_of(caps),
+            channel_caps=words_of(channel_caps),
+        )
         self._first = captures.messages(picture) if isinstance(picture, str) else picture
         self._echo = echo
         self._agent = agent
@@ -147,6 +156,7 @@ class SpiceDesktop:
         if not right:
             return
         channel = ChannelType(message.channel_type)
+        self.caps[channel] = message.channel_caps
         assert message.connection_id == (0 if channel is ChannelType.MAIN else SESSION)
         kind = HeaderKind.MINI if link.uses_mini_header(message, self._reply) else HeaderKind.FULL
         client = self.clients[channel] = _Client(writer, kind)

@@ -13,6 +13,7 @@ made for one event loop, and decodes all pictures in it. Sound, USB devices, sha
 followed.
 """
 
+from frazil.spice.display_channel import VideoCodec
 from frazil.spice.image_records import ImageCompression
 from frazil.spice.inputs_channel import MouseButton
 from frazil.viewer.address import Address, Proxy
@@ -31,5 +32,6 @@ __all__ = [
     "Outline",
     "Proxy",
     "Screenshot",
+    "VideoCodec",
     "connect",
 ]

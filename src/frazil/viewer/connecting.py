@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 from frazil.client import DeadlinePassed
-from frazil.model.errors import NotFound, RemoteProtocolError
+from frazil.model.errors import InvalidInput, NotFound, RemoteProtocolError
+from frazil.spice.capabilities import has
 from frazil.spice.channels import ChannelType
-from frazil.spice.display_channel import DisplayCap, DisplayClient, PreferredCompression
+from frazil.spice.display_channel import (
+    DisplayCap,
+    DisplayClient,
+    PreferredCompression,
+    PreferredVideoCodecs,
+    VideoCodec,
+)
 from frazil.spice.framing import Message
 from frazil.spice.image_records import ImageCompression
 from frazil.spice.main_channel import MainCap, MainInit, MainServer
+from frazil.spice.pictures.video import decodable
 from frazil.spice.records import decode
 from frazil.viewer import address, dialing, screen
 from frazil.viewer.address import Address
@@ -36,8 +44,14 @@ DISPLAY_CAPS = (
     DisplayCap.LZ4_COMPRESSION,
     DisplayCap.PREF_COMPRESSION,
     DisplayCap.MULTI_CODEC,
-    DisplayCap.CODEC_MJPEG,
 )
+CODEC_CAPS = {
+    VideoCodec.MJPEG: DisplayCap.CODEC_MJPEG,
+    VideoCodec.VP8: DisplayCap.CODEC_VP8,
+    VideoCodec.H264: DisplayCap.CODEC_H264,
+    VideoCodec.VP9: DisplayCap.CODEC_VP9,
+    VideoCodec.H265: DisplayCap.CODEC_H265,
+}
 
 
 @asynccontextmanager
@@ -47,6 +61,7 @@ async def connect(
     password: str | None = None,
     display: int = 0,
     compression: ImageCompression | None = None,
+    video: Sequence[VideoCodec] = (),
     outline: Outline | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> AsyncIterator[Desktop]:
@@ -55,15 +70,17 @@ async def connect(
     `where` is a ``.vv`` file's name, an address (``spice://HOST:PORT``, ``spice+tls://HOST:PORT``,
     ``spice+unix:///PATH``, or an `Address`), or a function that gives another connected socket each time it is called:
     every channel takes one. `password` goes before what the address has. `display` is the number of the display
-    channel; `compression` of pictures is asked for before the first one. With an `outline` no picture is decoded: it is
-    told where the desktop draws.
+    channel; `compression` of pictures is asked for before the first one, and so are codecs of `video`, the best one
+    first, of a server that takes such wishes. With an `outline` no picture is decoded: it is told where the desktop
+    draws.
 
     A server shows its desktop to one client: whoever looked at it before is put out.
 
-    Raises InvalidInput for an address that is none, Unavailable where nothing answers, Refused for a wrong password or
-    certificate, NotFound for a display that is not there, DeadlinePassed after `timeout_s`, and RemoteProtocolError
-    for what is not SPICE.
+    Raises InvalidInput for an address that is none or `video` that can't be decoded here, Unavailable where nothing
+    answers, Refused for a wrong password or certificate, NotFound for a display that is not there, DeadlinePassed after
+    `timeout_s`, and RemoteProtocolError for what is not SPICE.
     """
+    _check_video(video)
     found = address.of(where) if isinstance(where, (str, Path)) else where
     if password is None:
         password = found.password if isinstance(found, Address) else ""
@@ -76,7 +93,7 @@ async def connect(
             try:
                 async with asyncio.timeout(timeout_s):
                     desktop = await opening.open(
-                        tasks, following, display=display, compression=compression, timeout_s=2 * timeout_s
+                        tasks, following, display=display, compression=compression, video=video, timeout_s=2 * timeout_s
                     )
             except TimeoutError as exc:
                 raise DeadlinePassed(f"The desktop has not opened within {timeout_s:g} s.") from exc
@@ -107,6 +124,7 @@ class _Opening:
         *,
         display: int,
         compression: ImageCompression | None,
+        video: Sequence[VideoCodec],
         timeout_s: float,
     ) -> Desktop:
         """Tasks that follow the links are in `following`."""
@@ -120,9 +138,11 @@ class _Opening:
         if (ChannelType.DISPLAY, display) not in channels:
             numbers = ", ".join(str(number) for kind, number in channels if kind == ChannelType.DISPLAY)
             raise NotFound(f"The desktop has no display {display}; it has {numbers or 'none'}.")
-        link = await self._enter(ChannelType.DISPLAY, display, DISPLAY_CAPS)
+        link = await self._enter(ChannelType.DISPLAY, display, display_caps())
         if compression is not None:
             await link.send(DisplayClient.PREFERRED_COMPRESSION, PreferredCompression(compression=compression))
+        if video and has(link.server_caps, DisplayCap.PREF_VIDEO_CODEC_TYPE):
+            await link.send(DisplayClient.PREFERRED_VIDEO_CODECS, PreferredVideoCodecs(codecs=tuple(video)))
         await link.send(DisplayClient.INIT, screen.first_message())
         following.append(tasks.create_task(desktop.show(link)))
         if (ChannelType.CURSOR, display) in channels:
@@ -140,6 +160,21 @@ class _Opening:
         )
         self.links.push_async_callback(_close, made)
         return made
+
+
+def display_caps() -> tuple[DisplayCap, ...]:
+    """What we can do on a display channel; codecs of video as far as they can be decoded here."""
+    return (*DISPLAY_CAPS, *(CODEC_CAPS[codec] for codec in decodable()))
+
+
+def _check_video(wanted: Sequence[VideoCodec]) -> None:
+    missing = [codec.name for codec in wanted if codec not in decodable()]
+    if missing:
+        raise InvalidInput(
+            f"Video of {', '.join(missing)} can't be decoded here.",
+            field="video",
+            remedy="Install PyAV: pip install 'av>=18'.",
+        )
 
 
 async def _init(messages: AsyncIterator[Message]) -> MainInit:
