@@ -15,7 +15,7 @@ from frazil.spice import framing, link
 from frazil.spice.agent_messages import AgentCap, AgentType
 from frazil.spice.agent_stream import split
 from frazil.spice.auth import ENCRYPTED_BYTES, TicketKey
-from frazil.spice.base_messages import BaseServer, Data, Empty, Ping, SetAck
+from frazil.spice.base_messages import BASE_FROM_CLIENT, BaseServer, Data, Empty, Ping, SetAck
 from frazil.spice.capabilities import CommonCap, words_of
 from frazil.spice.channels import ChannelType
 from frazil.spice.display_channel import DISPLAY_FROM_CLIENT, DisplayClient, DisplayServer
@@ -39,17 +39,21 @@ from frazil.spice.main_channel import (
     ServerUuid,
 )
 from frazil.spice.records import encode
+from frazil.spice.sound_channels import RECORD_FROM_CLIENT
 from tests.fakes import desktop_agent
 from tests.fakes.desktop_agent import DesktopAgent
 from tests.harness import captures
 
 SESSION = 77
 ALL = ((ChannelType.DISPLAY, 0), (ChannelType.INPUTS, 0), (ChannelType.CURSOR, 0))
+WITH_SOUND = (*ALL, (ChannelType.PLAYBACK, 0), (ChannelType.RECORD, 0))
 TABLES = {
     ChannelType.MAIN: MAIN_FROM_CLIENT,
     ChannelType.DISPLAY: DISPLAY_FROM_CLIENT,
     ChannelType.INPUTS: INPUTS_FROM_CLIENT,
     ChannelType.CURSOR: MAIN_FROM_CLIENT,
+    ChannelType.PLAYBACK: BASE_FROM_CLIENT,
+    ChannelType.RECORD: RECORD_FROM_CLIENT,
 }
 
 
@@ -67,7 +71,8 @@ class SpiceDesktop:
 
     `guest` is the agent, there from the first with `agent`. `channel_caps` are the server's, on every channel.
 
-    `picture` is the name of a capture, or messages that are shown at first; `echo` is what each key draws.
+    `picture` is the name of a capture, or messages that are shown at first; `echo` is what each key draws. `plays`
+    is what a playback channel says at first.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class SpiceDesktop:
         error: LinkError = LinkError.OK,
         window: int = 20,
         channel_caps: Iterable[int] = (),
+        plays: Sequence[tuple[int, object]] = (),
     ) -> None:
         self.heard: list[tuple[ChannelType, object]] = []
         self.caps: dict[ChannelType, tuple[int, ...]] = {}
@@ -102,6 +108,7 @@ class SpiceDesktop:
         )
         self._first = captures.messages(picture) if isinstance(picture, str) else picture
         self._echo = echo
+        self._plays = plays
         self._agent = agent
         self._tokens = agent_tokens
         self._modes = mouse_modes
@@ -161,6 +168,9 @@ class SpiceDesktop:
         kind = HeaderKind.MINI if link.uses_mini_header(message, self._reply) else HeaderKind.FULL
         client = self.clients[channel] = _Client(writer, kind)
         self._greet(channel, client)
+        if channel is ChannelType.PLAYBACK:
+            for number, record in self._plays:
+                client.say(number, record)
         parser = MessageParser(kind)
         while data := await reader.read(65536):
             for one in parser.feed(data):

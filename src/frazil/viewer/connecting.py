@@ -25,6 +25,7 @@ from frazil.spice.image_records import ImageCompression
 from frazil.spice.main_channel import MainCap, MainInit, MainServer
 from frazil.spice.pictures.video import decodable
 from frazil.spice.records import decode
+from frazil.spice.sound import playback_caps, record_caps
 from frazil.viewer import address, dialing, screen
 from frazil.viewer.address import Address
 from frazil.viewer.channel import Channel
@@ -63,6 +64,8 @@ async def connect(
     compression: ImageCompression | None = None,
     video: Sequence[VideoCodec] = (),
     outline: Outline | None = None,
+    sound: bool = False,
+    microphone: bool = False,
     timeout_s: float = TIMEOUT_S,
 ) -> AsyncIterator[Desktop]:
     """Look at a desktop while the block runs.
@@ -72,13 +75,13 @@ async def connect(
     every channel takes one. `password` goes before what the address has. `display` is the number of the display
     channel; `compression` of pictures is asked for before the first one, and so are codecs of `video`, the best one
     first, of a server that takes such wishes. With an `outline` no picture is decoded: it is told where the desktop
-    draws.
+    draws. What the desktop plays is followed where `sound` is set, and we are its microphone where `microphone` is.
 
     A server shows its desktop to one client: whoever looked at it before is put out.
 
     Raises InvalidInput for an address that is none or `video` that can't be decoded here, Unavailable where nothing
-    answers, Refused for a wrong password or certificate, NotFound for a display that is not there, DeadlinePassed after
-    `timeout_s`, and RemoteProtocolError for what is not SPICE.
+    answers, Refused for a wrong password or certificate, NotFound for a display or sound that is not there,
+    DeadlinePassed after `timeout_s`, and RemoteProtocolError for what is not SPICE.
     """
     _check_video(video)
     found = address.of(where) if isinstance(where, (str, Path)) else where
@@ -95,6 +98,12 @@ async def connect(
                     desktop = await opening.open(
                         tasks, following, display=display, compression=compression, video=video, timeout_s=2 * timeout_s
                     )
+                    if sound:
+                        link = await opening.enter_sound(ChannelType.PLAYBACK, playback_caps())
+                        following.append(tasks.create_task(desktop.listen(link)))
+                    if microphone:
+                        link = await opening.enter_sound(ChannelType.RECORD, record_caps())
+                        following.append(tasks.create_task(desktop.attend(link)))
             except TimeoutError as exc:
                 raise DeadlinePassed(f"The desktop has not opened within {timeout_s:g} s.") from exc
             yield desktop
@@ -116,6 +125,7 @@ class _Opening:
         self._password = password
         self._screen = screen
         self._session = 0
+        self._channels: tuple[tuple[int, int], ...] = ()
 
     async def open(
         self,
@@ -134,7 +144,7 @@ class _Opening:
         self._session = first.session_id
         desktop = Desktop(main, first, self._screen)
         following.append(tasks.create_task(desktop.begin(messages)))  # from now on pings are answered
-        channels = await desktop.channels(timeout_s=timeout_s)
+        channels = self._channels = await desktop.channels(timeout_s=timeout_s)
         if (ChannelType.DISPLAY, display) not in channels:
             numbers = ", ".join(str(number) for kind, number in channels if kind == ChannelType.DISPLAY)
             raise NotFound(f"The desktop has no display {display}; it has {numbers or 'none'}.")
@@ -153,6 +163,15 @@ class _Opening:
             desktop.take_input(link, display_id=display)
             following.append(tasks.create_task(desktop.hear(link)))
         return desktop
+
+    async def enter_sound(self, kind: ChannelType, caps: Iterable[int]) -> Channel:
+        """A playback or record channel. Raises NotFound."""
+        if (kind, 0) not in self._channels:
+            raise NotFound(
+                f"The desktop has no {'sound' if kind is ChannelType.PLAYBACK else 'microphone'}.",
+                remedy="It has no device for it, or its policy forbids it.",
+            )
+        return await self._enter(kind, 0, caps)
 
     async def _enter(self, kind: ChannelType, number: int, caps: Iterable[int]) -> Channel:
         made = await Channel.enter(
