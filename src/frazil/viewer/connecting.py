@@ -169,7 +169,7 @@ class _Opening:
         if (kind, 0) not in self._channels:
             raise NotFound(
                 f"The desktop has no {'sound' if kind is ChannelType.PLAYBACK else 'microphone'}.",
-                remedy="It has no device for it, or its policy forbids it.",
+                remedy="It has to have a device for it.",
             )
         return await self._enter(kind, 0, caps)
 

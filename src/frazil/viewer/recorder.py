@@ -51,7 +51,7 @@ async def record_sound(desktop: Desktop, path: str | Path, *, for_s: float) -> R
                         raise Conflict("The desktop plays in another format now; the file ends here.")
                     file.add(block.samples, at_s=loop.time() - began_s)
         if file is None:
-            raise DeadlinePassed(f"The desktop has played nothing for {for_s:g} s.")
+            raise DeadlinePassed(f"The desktop has played nothing for {for_s:g} s, or its policy forbids sound.")
         return file.finish()
     finally:
         if file is not None:

@@ -3,9 +3,9 @@
     decoder = decoder_of(VideoCodec.H264)
     pixels = decoder.decode(data, 1280, 720)
 
-Colours: a frame that says its matrix and range is taken at its word, but for VP8, whose header can't say it. Of one
-that doesn't, GStreamer's rule holds (`gst_video_info_set_format`), as spice-server codes with GStreamer and spice-gtk
-decodes with it: BT.601 up to 576 lines, BT.709 above, BT.2020 from 2160 on, in the range from 16 to 235.
+Colours: a frame that says its matrix and range is taken at its word, but for VP8, whose header can't say it. For one
+that doesn't, it is as GStreamer codes, since spice-server does it by that and spice-gtk decodes with it: BT.601 up to
+576 lines, BT.709 above, in the range from 16 to 235.
 """
 
 from __future__ import annotations
@@ -156,6 +156,4 @@ def _padded(length: int) -> int:
 
 
 def _usual_matrix(lines: int) -> int:
-    if lines >= 2160:
-        return _BT2020
     return _BT709 if lines > 576 else _BT601
