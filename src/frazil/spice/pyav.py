@@ -8,14 +8,17 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Literal
 
+VERSION_MIN = 18
+"""Earlier ones name things otherwise."""
+
 
 def library() -> ModuleType | None:
-    """The module `av`, or None where it is not installed."""
+    """The module `av`, or None where it is not installed, or too old."""
     try:
         import av
     except ImportError:
         return None
-    return av
+    return av if int(av.__version__.partition(".")[0]) >= VERSION_MIN else None
 
 
 def knows(codec: str, mode: Literal["r", "w"]) -> bool:

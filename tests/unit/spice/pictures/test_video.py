@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -190,6 +192,21 @@ def test_without_pyav_only_mjpeg_is_decoded(monkeypatch: pytest.MonkeyPatch) -> 
     assert decodable() == (VideoCodec.MJPEG,)
     assert decoder_of(VideoCodec.MJPEG) is not None
     assert decoder_of(VideoCodec.H264) is None
+
+
+def test_an_old_pyav_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(av, "__version__", "17.1.0")
+    assert decodable() == (VideoCodec.MJPEG,)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_one_thread_is_enough(codec: VideoCodec) -> None:
+    _, frames = shot(codec, 322, 180, 2)
+    tasks = Path("/proc/self/task")
+    before = {task.name for task in tasks.iterdir()}
+    one = decoder(codec)
+    assert one.decode(frames[0], 322, 180) is not None
+    assert {task.name for task in tasks.iterdir()} <= before
 
 
 def test_an_ffmpeg_without_a_codec(monkeypatch: pytest.MonkeyPatch) -> None:
