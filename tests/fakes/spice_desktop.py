@@ -15,7 +15,7 @@ from frazil.spice import framing, link
 from frazil.spice.agent_messages import AgentCap, AgentType
 from frazil.spice.agent_stream import split
 from frazil.spice.auth import ENCRYPTED_BYTES, TicketKey
-from frazil.spice.base_messages import BaseServer, Data, Empty, Ping, SetAck
+from frazil.spice.base_messages import BASE_FROM_CLIENT, BaseServer, Data, Empty, Ping, SetAck
 from frazil.spice.capabilities import CommonCap, words_of
 from frazil.spice.channels import ChannelType
 from frazil.spice.display_channel import DISPLAY_FROM_CLIENT, DisplayClient, DisplayServer
@@ -39,17 +39,21 @@ from frazil.spice.main_channel import (
     ServerUuid,
 )
 from frazil.spice.records import encode
+from frazil.spice.sound_channels import RECORD_FROM_CLIENT
 from tests.fakes import desktop_agent
 from tests.fakes.desktop_agent import DesktopAgent
 from tests.harness import captures
 
 SESSION = 77
 ALL = ((ChannelType.DISPLAY, 0), (ChannelType.INPUTS, 0), (ChannelType.CURSOR, 0))
+WITH_SOUND = (*ALL, (ChannelType.PLAYBACK, 0), (ChannelType.RECORD, 0))
 TABLES = {
     ChannelType.MAIN: MAIN_FROM_CLIENT,
     ChannelType.DISPLAY: DISPLAY_FROM_CLIENT,
     ChannelType.INPUTS: INPUTS_FROM_CLIENT,
     ChannelType.CURSOR: MAIN_FROM_CLIENT,
+    ChannelType.PLAYBACK: BASE_FROM_CLIENT,
+    ChannelType.RECORD: RECORD_FROM_CLIENT,
 }
 
 
@@ -63,9 +67,12 @@ class _Client:
 
 
 class SpiceDesktop:
-    """`heard` has what each channel's client said, decoded; `guest` is the agent, there from the first with `agent`.
+    """`heard` has what each channel's client said, decoded, and `caps` the words of its capabilities.
 
-    `picture` is the name of a capture, or messages that are shown at first; `echo` is what each key draws.
+    `guest` is the agent, there from the first with `agent`. `channel_caps` are the server's, on every channel.
+
+    `picture` is the name of a capture, or messages that are shown at first; `echo` is what each key draws. `plays`
+    is what a playback channel says at first.
     """
 
     def __init__(
@@ -82,17 +89,26 @@ class SpiceDesktop:
         channels: Iterable[tuple[int, int]] = ALL,
         error: LinkError = LinkError.OK,
         window: int = 20,
+        channel_caps: Iterable[int] = (),
+        plays: Sequence[tuple[int, object]] = (),
     ) -> None:
         self.heard: list[tuple[ChannelType, object]] = []
+        self.caps: dict[ChannelType, tuple[int, ...]] = {}
         self.acks = 0
         self.guest = DesktopAgent(self.say_as_agent, caps=agent_caps)
         self.clients: dict[ChannelType, _Client] = {}
         self._key = TicketKey()
         self._password = password
         caps = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, *([CommonCap.MINI_HEADER] if mini else []))
-        self._reply = LinkReply(error=LinkError.OK, public_key=self._key.public_der, common_caps=words_of(caps))
+        self._reply = LinkReply(
+            error=LinkError.OK,
+            public_key=self._key.public_der,
+            common_caps=words_of(caps),
+            channel_caps=words_of(channel_caps),
+        )
         self._first = captures.messages(picture) if isinstance(picture, str) else picture
         self._echo = echo
+        self._plays = plays
         self._agent = agent
         self._tokens = agent_tokens
         self._modes = mouse_modes
@@ -147,10 +163,14 @@ class SpiceDesktop:
         if not right:
             return
         channel = ChannelType(message.channel_type)
+        self.caps[channel] = message.channel_caps
         assert message.connection_id == (0 if channel is ChannelType.MAIN else SESSION)
         kind = HeaderKind.MINI if link.uses_mini_header(message, self._reply) else HeaderKind.FULL
         client = self.clients[channel] = _Client(writer, kind)
         self._greet(channel, client)
+        if channel is ChannelType.PLAYBACK:
+            for number, record in self._plays:
+                client.say(number, record)
         parser = MessageParser(kind)
         while data := await reader.read(65536):
             for one in parser.feed(data):

@@ -1,20 +1,32 @@
 """Display channels whose messages are spoilt: what is drawn of them stays within bounds, or they are refused.
 
-The messages are those of captures of the real server, with bytes overwritten, cut off, doubled and put into another
-order; `scribble` repeats a case by its seed.
+The messages are those of captures of the real server and films in each codec, with bytes overwritten, cut off, doubled
+and put into another order; `scribble` repeats a case by its seed.
 """
 
 from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
 from functools import cache
 
 from frazil.model.errors import RemoteProtocolError
 from frazil.spice.canvas.canvas import Canvas
-from frazil.spice.display_channel import DisplayServer
+from frazil.spice.display_channel import (
+    DisplayServer,
+    StreamCreate,
+    StreamData,
+    StreamDataSized,
+    StreamDestroy,
+    VideoCodec,
+)
+from frazil.spice.draw_records import NO_CLIP
+from frazil.spice.geometry_records import Rect
 from frazil.spice.pictures.decoder import SessionPictures
+from frazil.spice.records import encode
 from tests.harness import captures
+from tests.harness.films import ENCODERS, film, scene
 
 SURFACES_MAX_PIXELS = 1 << 21
 MESSAGES = 40
@@ -29,14 +41,45 @@ def recorded() -> tuple[tuple[int, bytes], ...]:
     return tuple(message for name in captures.CAPTURES for message in captures.messages(name))
 
 
-def scribble(seed: int) -> tuple[int, int]:
-    """Draw some messages, most of them spoilt. How many were drawn, and how many refused."""
+@cache
+def films() -> tuple[tuple[int, bytes], ...]:
+    """A film's messages in each codec."""
+    return tuple(message for codec in ENCODERS for message in _film(codec))
+
+
+def _film(codec: VideoCodec) -> Iterator[tuple[int, bytes]]:
+    """A stream with frames of two sizes, over some of the screen."""
+    dest = Rect(left=8, top=4, right=56, bottom=36)
+    create = StreamCreate(
+        surface_id=0,
+        id=codec,
+        flags=1,
+        codec=codec,
+        stamp=0,
+        stream_width=48,
+        stream_height=32,
+        source_width=48,
+        source_height=32,
+        dest=dest,
+        clip=NO_CLIP,
+    )
+    yield DisplayServer.STREAM_CREATE, encode(create)
+    for frame in film(codec, [scene(48, 32, number) for number in range(6)]):
+        yield DisplayServer.STREAM_DATA, encode(StreamData(id=codec, time_ms=0, data=frame))
+    for frame in film(codec, [scene(64, 48, number) for number in range(3)]):
+        sized = StreamDataSized(id=codec, time_ms=0, width=64, height=48, dest=dest, data=frame)
+        yield DisplayServer.STREAM_DATA_SIZED, encode(sized)
+    yield DisplayServer.STREAM_DESTROY, encode(StreamDestroy(id=codec))
+
+
+def scribble(seed: int, *, video: bool = False) -> tuple[int, int]:
+    """Draw some messages, or show some `video`, most of them spoilt. How many were drawn, and how many refused."""
     chance = random.Random(seed)
     canvas = Canvas(
         SessionPictures.of_sizes(cache_pixels=1 << 20, window_pixels=1 << 20), surfaces_max_pixels=SURFACES_MAX_PIXELS
     )
-    messages = recorded()
-    create = next(message for message in messages if message[0] == DisplayServer.SURFACE_CREATE)
+    messages = films() if video else recorded()
+    create = next(message for message in recorded() if message[0] == DisplayServer.SURFACE_CREATE)
     canvas.handle(*create)
     drawn = refused = 0
     start = chance.randrange(len(messages))

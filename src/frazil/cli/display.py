@@ -48,8 +48,9 @@ def on(
     from_stdin: bool,
     timeout_s: float,
     quiet: bool,
+    sound: bool = False,
 ) -> T:
-    """Do something on a desktop, whose password is read `from_stdin` if that is asked for."""
+    """Do something on a desktop, whose password is read `from_stdin` if that is asked for; `sound` is what it needs."""
     found = address_of(where, timeout_s=timeout_s, quiet=quiet)
     if from_stdin:
         found = found.with_password(password.read(from_stdin=True, twice=False).get_secret_value())
@@ -57,7 +58,7 @@ def on(
     async def run() -> T:
         from frazil import viewer
 
-        async with viewer.connect(found, display=display, timeout_s=timeout_s) as desktop:
+        async with viewer.connect(found, display=display, sound=sound, timeout_s=timeout_s) as desktop:
             return await go(desktop)
 
     return asyncio.run(run())

@@ -4,10 +4,10 @@
 messages. Messages are declared once, as records (`records`, `fields`, `dependent_fields`): `base_messages`,
 `main_channel`, `display_channel` (with `draw_records`, `image_records`, `geometry_records`), `cursor_channel`,
 `inputs_channel`, `port_channel`, `sound_channels`; those of the guest's agent in `agent_messages` and
-`agent_clipboard`, carried as `agent_stream` says. `pictures` decodes images and `canvas` draws: these two need numpy
-and are not imported here. `ack_window` and `agent_tokens` keep the accounts of whoever stands in the middle.
-`channels`, `capabilities` and `link_errors` are tables. Everything that a peer can send wrong is a
-`RemoteProtocolError`.
+`agent_clipboard`, carried as `agent_stream` says. `pictures` decodes images and video, `canvas` draws, `sound` decodes
+what is played and codes what is recorded: these need numpy and are not imported here. `ack_window` and `agent_tokens`
+keep the accounts of whoever stands in the middle. `channels`, `capabilities` and `link_errors` are tables. Everything
+that a peer can send wrong is a `RemoteProtocolError`.
 """
 
 from frazil.spice.ack_window import AckWindow

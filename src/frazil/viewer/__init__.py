@@ -9,16 +9,18 @@
         (await desktop.wait_still()).save("hello.png")
 
 `connect` takes a viewer's file, an address or sockets; `Desktop` is what it gives, `Screenshot` what is seen. It is
-made for one event loop, and decodes all pictures in it. Sound, USB devices, shared folders and migration are not
-followed.
+made for one event loop, and decodes all pictures in it. USB devices, shared folders and migration are not followed.
 """
 
+from frazil.spice.display_channel import VideoCodec
 from frazil.spice.image_records import ImageCompression
 from frazil.spice.inputs_channel import MouseButton
+from frazil.spice.sound_blocks import SoundBlock, SoundFormat
 from frazil.viewer.address import Address, Proxy
 from frazil.viewer.connecting import connect
 from frazil.viewer.desktop import Desktop, Info
 from frazil.viewer.outline import Outline
+from frazil.viewer.recorder import Recorded, record_sound
 from frazil.viewer.screenshot import Box, Screenshot
 
 __all__ = [
@@ -30,6 +32,11 @@ __all__ = [
     "MouseButton",
     "Outline",
     "Proxy",
+    "Recorded",
     "Screenshot",
+    "SoundBlock",
+    "SoundFormat",
+    "VideoCodec",
     "connect",
+    "record_sound",
 ]

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 from frazil.client import DeadlinePassed
-from frazil.model.errors import NotFound, RemoteProtocolError
+from frazil.model.errors import InvalidInput, NotFound, RemoteProtocolError
+from frazil.spice.capabilities import has
 from frazil.spice.channels import ChannelType
-from frazil.spice.display_channel import DisplayCap, DisplayClient, PreferredCompression
+from frazil.spice.display_channel import (
+    DisplayCap,
+    DisplayClient,
+    PreferredCompression,
+    PreferredVideoCodecs,
+    VideoCodec,
+)
 from frazil.spice.framing import Message
 from frazil.spice.image_records import ImageCompression
 from frazil.spice.main_channel import MainCap, MainInit, MainServer
+from frazil.spice.pictures.video import decodable
 from frazil.spice.records import decode
+from frazil.spice.sound import playback_caps, record_caps
 from frazil.viewer import address, dialing, screen
 from frazil.viewer.address import Address
 from frazil.viewer.channel import Channel
@@ -36,8 +45,14 @@ DISPLAY_CAPS = (
     DisplayCap.LZ4_COMPRESSION,
     DisplayCap.PREF_COMPRESSION,
     DisplayCap.MULTI_CODEC,
-    DisplayCap.CODEC_MJPEG,
 )
+CODEC_CAPS = {
+    VideoCodec.MJPEG: DisplayCap.CODEC_MJPEG,
+    VideoCodec.VP8: DisplayCap.CODEC_VP8,
+    VideoCodec.H264: DisplayCap.CODEC_H264,
+    VideoCodec.VP9: DisplayCap.CODEC_VP9,
+    VideoCodec.H265: DisplayCap.CODEC_H265,
+}
 
 
 @asynccontextmanager
@@ -47,7 +62,10 @@ async def connect(
     password: str | None = None,
     display: int = 0,
     compression: ImageCompression | None = None,
+    video: Sequence[VideoCodec] = (),
     outline: Outline | None = None,
+    sound: bool = False,
+    microphone: bool = False,
     timeout_s: float = TIMEOUT_S,
 ) -> AsyncIterator[Desktop]:
     """Look at a desktop while the block runs.
@@ -55,15 +73,17 @@ async def connect(
     `where` is a ``.vv`` file's name, an address (``spice://HOST:PORT``, ``spice+tls://HOST:PORT``,
     ``spice+unix:///PATH``, or an `Address`), or a function that gives another connected socket each time it is called:
     every channel takes one. `password` goes before what the address has. `display` is the number of the display
-    channel; `compression` of pictures is asked for before the first one. With an `outline` no picture is decoded: it is
-    told where the desktop draws.
+    channel; `compression` of pictures is asked for before the first one, and so are codecs of `video`, the best one
+    first, of a server that takes such wishes. With an `outline` no picture is decoded: it is told where the desktop
+    draws. What the desktop plays is followed where `sound` is set, and we are its microphone where `microphone` is.
 
     A server shows its desktop to one client: whoever looked at it before is put out.
 
-    Raises InvalidInput for an address that is none, Unavailable where nothing answers, Refused for a wrong password or
-    certificate, NotFound for a display that is not there, DeadlinePassed after `timeout_s`, and RemoteProtocolError
-    for what is not SPICE.
+    Raises InvalidInput for an address that is none or `video` that can't be decoded here, Unavailable where nothing
+    answers, Refused for a wrong password or certificate, NotFound for a display or sound that is not there,
+    DeadlinePassed after `timeout_s`, and RemoteProtocolError for what is not SPICE.
     """
+    _check_video(video)
     found = address.of(where) if isinstance(where, (str, Path)) else where
     if password is None:
         password = found.password if isinstance(found, Address) else ""
@@ -76,8 +96,14 @@ async def connect(
             try:
                 async with asyncio.timeout(timeout_s):
                     desktop = await opening.open(
-                        tasks, following, display=display, compression=compression, timeout_s=2 * timeout_s
+                        tasks, following, display=display, compression=compression, video=video, timeout_s=2 * timeout_s
                     )
+                    if sound:
+                        link = await opening.enter_sound(ChannelType.PLAYBACK, playback_caps())
+                        following.append(tasks.create_task(desktop.listen(link)))
+                    if microphone:
+                        link = await opening.enter_sound(ChannelType.RECORD, record_caps())
+                        following.append(tasks.create_task(desktop.attend(link)))
             except TimeoutError as exc:
                 raise DeadlinePassed(f"The desktop has not opened within {timeout_s:g} s.") from exc
             yield desktop
@@ -99,6 +125,7 @@ class _Opening:
         self._password = password
         self._screen = screen
         self._session = 0
+        self._channels: tuple[tuple[int, int], ...] = ()
 
     async def open(
         self,
@@ -107,6 +134,7 @@ class _Opening:
         *,
         display: int,
         compression: ImageCompression | None,
+        video: Sequence[VideoCodec],
         timeout_s: float,
     ) -> Desktop:
         """Tasks that follow the links are in `following`."""
@@ -116,13 +144,15 @@ class _Opening:
         self._session = first.session_id
         desktop = Desktop(main, first, self._screen)
         following.append(tasks.create_task(desktop.begin(messages)))  # from now on pings are answered
-        channels = await desktop.channels(timeout_s=timeout_s)
+        channels = self._channels = await desktop.channels(timeout_s=timeout_s)
         if (ChannelType.DISPLAY, display) not in channels:
             numbers = ", ".join(str(number) for kind, number in channels if kind == ChannelType.DISPLAY)
             raise NotFound(f"The desktop has no display {display}; it has {numbers or 'none'}.")
-        link = await self._enter(ChannelType.DISPLAY, display, DISPLAY_CAPS)
+        link = await self._enter(ChannelType.DISPLAY, display, display_caps())
         if compression is not None:
             await link.send(DisplayClient.PREFERRED_COMPRESSION, PreferredCompression(compression=compression))
+        if video and has(link.server_caps, DisplayCap.PREF_VIDEO_CODEC_TYPE):
+            await link.send(DisplayClient.PREFERRED_VIDEO_CODECS, PreferredVideoCodecs(codecs=tuple(video)))
         await link.send(DisplayClient.INIT, screen.first_message())
         following.append(tasks.create_task(desktop.show(link)))
         if (ChannelType.CURSOR, display) in channels:
@@ -134,12 +164,36 @@ class _Opening:
             following.append(tasks.create_task(desktop.hear(link)))
         return desktop
 
+    async def enter_sound(self, kind: ChannelType, caps: Iterable[int]) -> Channel:
+        """A playback or record channel. Raises NotFound."""
+        if (kind, 0) not in self._channels:
+            raise NotFound(
+                f"The desktop has no {'sound' if kind is ChannelType.PLAYBACK else 'microphone'}.",
+                remedy="It has to have a device for it.",
+            )
+        return await self._enter(kind, 0, caps)
+
     async def _enter(self, kind: ChannelType, number: int, caps: Iterable[int]) -> Channel:
         made = await Channel.enter(
             self._dial, kind, number=number, connection_id=self._session, password=self._password, caps=caps
         )
         self.links.push_async_callback(_close, made)
         return made
+
+
+def display_caps() -> tuple[DisplayCap, ...]:
+    """What we can do on a display channel; codecs of video as far as they can be decoded here."""
+    return (*DISPLAY_CAPS, *(CODEC_CAPS[codec] for codec in decodable()))
+
+
+def _check_video(wanted: Sequence[VideoCodec]) -> None:
+    missing = [codec.name for codec in wanted if codec not in decodable()]
+    if missing:
+        raise InvalidInput(
+            f"Video of {', '.join(missing)} can't be decoded here.",
+            field="video",
+            remedy="Install PyAV: pip install 'av>=18'.",
+        )
 
 
 async def _init(messages: AsyncIterator[Message]) -> MainInit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +23,18 @@ from frazil.spice.main_channel import (
     MouseMode,
     MouseModeRequest,
     MouseModeState,
+    MultiMediaTime,
     ServerName,
     ServerUuid,
 )
+from frazil.spice.sound_blocks import Samples, SoundBlock, SoundFormat
 from frazil.viewer.channel import Channel
 from frazil.viewer.inputs import PAUSE_S, Inputs
 from frazil.viewer.outline import Outline
 from frazil.viewer.screen import Screen
 from frazil.viewer.screenshot import Box, Screenshot
 from frazil.viewer.sharing import Sharing
+from frazil.viewer.sound import Sound
 from frazil.viewer.waiting import Changes
 
 TIMEOUT_S = 30.0
@@ -70,6 +73,7 @@ class Desktop:
         self._changes = Changes()
         self._sharing = Sharing(self._changes, self._send_agents)
         self._inputs: Inputs | None = None
+        self._sound = Sound(self._changes, first.multi_media_time_ms)
         self._links = [main]
         self._mouse_mode = first.current_mouse_mode
         self._mouse_modes = first.supported_mouse_modes
@@ -265,6 +269,36 @@ class Desktop:
         """
         await self._sharing.send_file(Path(path), on_progress, timeout_s=timeout_s)
 
+    # Sound
+
+    def sound(self) -> AsyncIterator[SoundBlock]:
+        """What the desktop plays from now on, in blocks as they come; waits while it plays nothing.
+
+        Blocks are kept for some twenty seconds for who is slow to ask for them. Raises Conflict where `connect` was not
+        told to follow sound, and what the connection ends with.
+        """
+        return self._sound.speakers.blocks()
+
+    @property
+    def volumes(self) -> tuple[float, ...]:
+        """What the desktop's mixer is set to, 0 to 1 for each channel: sound comes without it. Zeros when it is muted,
+        empty while it has not said so. Raises Conflict, as `sound` does."""
+        return self._sound.speakers.volumes
+
+    async def wait_for_microphone(self, *, timeout_s: float = TIMEOUT_S) -> SoundFormat:
+        """Wait until something on the desktop listens to its microphone; channels and rate that it wants.
+
+        Raises DeadlinePassed, and Conflict where `connect` was not told to be the microphone.
+        """
+        return await self._sound.microphone.wanted(timeout_s=timeout_s)
+
+    async def speak(self, samples: Samples) -> None:
+        """Let the desktop's microphone hear `samples`: moments × channels of int16, in the format that it wants.
+
+        It takes as long as the sound does. Raises Conflict while nothing listens, InvalidInput for another shape.
+        """
+        await self._sound.microphone.speak(samples)
+
     # What a connection does
 
     async def begin(self, messages: AsyncIterator[Message]) -> None:
@@ -297,6 +331,16 @@ class Desktop:
     async def hear(self, inputs: Channel) -> None:
         """Follow an inputs channel until its end."""
         await self._follow(inputs.messages(), self._on_inputs)
+
+    def listen(self, playback: Channel) -> Coroutine[None, None, None]:
+        """Have the desktop's sound; what is returned follows the playback channel until its end."""
+        self._links.append(playback)
+        return self._follow(playback.messages(), self._sound.take_playback().hear)
+
+    def attend(self, record: Channel) -> Coroutine[None, None, None]:
+        """Be the desktop's microphone; what is returned follows the record channel until its end."""
+        self._links.append(record)
+        return self._follow(record.messages(), self._sound.take_record(record).hear)
 
     @property
     def _input(self) -> Inputs:
@@ -333,6 +377,8 @@ class Desktop:
             case MouseModeState():
                 self._mouse_mode, self._mouse_modes = record.current, record.supported
                 await self._want_positions()
+            case MultiMediaTime():
+                self._sound.set_clock(record.time_ms)
             case ServerName():
                 self._name = bytes(record.name).rstrip(b"\0").decode(errors="replace")
             case ServerUuid():

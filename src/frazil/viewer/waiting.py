@@ -31,8 +31,11 @@ class Changes:
         if self.ended is not None:
             raise self.ended
 
-    async def until(self, condition: Callable[[], bool], *, what: str, timeout_s: float) -> None:
-        """Raises DeadlinePassed, which says that `what` has not happened, or what the connection ended with."""
+    async def until(self, condition: Callable[[], bool], *, what: str, timeout_s: float | None) -> None:
+        """Raises DeadlinePassed, which says that `what` has not happened, or what the connection ended with.
+
+        Without `timeout_s` whoever waits sets an end to it.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 while not condition():

@@ -60,6 +60,7 @@ def test_all_that_was_promised_is_there() -> None:
         user import, user list, user passwd, group add, group list, group show, group join, group leave,
         group delete, host list, host show, host label, host maintenance,
         spice info, spice screenshot, spice type, spice press, spice click, spice watch,
+        spice record-sound,
         events"""
     assert {tuple(words.split()) for words in promised.split(",")} <= set(reference.commands())
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from frazil.cli import output
-from frazil.cli.commands import spice_load, spice_sharing
+from frazil.cli.commands import spice_load, spice_sharing, spice_sound
 from frazil.cli.display import CONNECT_S, Where, do, on
 from frazil.cli.options import Json, PasswordStdin, Timeout, group
 from frazil.model.errors import InvalidInput
@@ -22,9 +22,10 @@ from frazil.model.errors import InvalidInput
 if TYPE_CHECKING:  # numpy takes a while to come, which nobody else should wait for
     from frazil.viewer import Box, Desktop
 
-app = group("Look at any SPICE desktop, type and click on it, share text and files with it, without a screen.")
+app = group("Look at any SPICE desktop, type and click on it, share text and files with it, hear it, without a screen.")
 app.add_typer(spice_sharing.clipboard, name="clipboard")
 app.command("send-file")(spice_sharing.send_file)
+app.command("record-sound")(spice_sound.record_sound)
 app.command("load")(spice_load.load)
 
 Display = Annotated[int, typer.Option("--display", min=0, help="The number of the display channel.")]

@@ -77,7 +77,7 @@ _NO_INVERSION = Rop(0)
 class Canvas:
     """One display channel. `drawn` counts the messages that were handled.
 
-    `frames_not_shown` counts those of streams in other codecs than MJPEG, which are passed over.
+    `frames_not_shown` counts those of streams that can't be decoded here, or of which no picture comes out.
     """
 
     def __init__(self, session: SessionPictures, *, surfaces_max_pixels: int = SURFACES_MAX_PIXELS) -> None:

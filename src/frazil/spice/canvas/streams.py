@@ -1,7 +1,7 @@
 """Parts of a surface that come as video (spice-gtk `channel-display.c`, spice-common `sw_canvas.c`, `put_image`).
 
-Only MJPEG is decoded here: each frame is a JPEG picture, and takes the place of what the surface had, within the
-stream's clip. A client that names no other codec among its capabilities is sent no other one.
+Each frame takes the place of what the surface had, within the stream's clip, as soon as it comes. A client is sent no
+codec that it does not name among its capabilities: it names those of `frazil.spice.pictures.video.decodable`.
 """
 
 from __future__ import annotations
@@ -21,36 +21,53 @@ from frazil.spice.display_channel import (
     StreamDataSized,
     StreamDestroy,
     StreamFlags,
-    VideoCodec,
 )
 from frazil.spice.fields import Buffer
 from frazil.spice.geometry_records import Rect
-from frazil.spice.pictures.jpeg import decode_jpeg
+from frazil.spice.pictures.video import FFmpegDecoder, VideoDecoder, decoder_of
+
+KEPT_MAX_PIXELS = 1 << 24
+"""Of a frame of each stream whose decoder keeps earlier ones to build on (H.264 up to sixteen of them)."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """`decoder` is None for a codec that can't be decoded here; `kept_pixels` is the size of frames that it keeps."""
+
+    message: StreamCreate
+    decoder: VideoDecoder | None
+    kept_pixels: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A stream's picture, not yet decoded. `width` and `height` are its own pixels, which are scaled to `dest`."""
 
-    stream: StreamCreate
+    stream: Stream
     data: Buffer
     width: int
     height: int
     dest: Rect
 
     def show(self, surfaces: Mapping[int, Surface]) -> bool:
-        """Draw it; False for a codec that is not decoded here. Raises RemoteProtocolError."""
-        if self.stream.codec != VideoCodec.MJPEG:
+        """Draw it; False where nothing comes out: its codec can't be decoded here, or it is not to be seen.
+
+        Raises RemoteProtocolError.
+        """
+        stream = self.stream.message
+        if self.stream.decoder is None:
             return False
-        surface = surfaces.get(self.stream.surface_id)
+        surface = surfaces.get(stream.surface_id)
         if surface is None:
-            raise RemoteProtocolError(f"A stream is of surface {self.stream.surface_id}, which is not there.")
+            raise RemoteProtocolError(f"A stream is of surface {stream.surface_id}, which is not there.")
         if self.dest.width <= 0 or self.dest.height <= 0:
             raise RemoteProtocolError("A stream is to be shown in a box without pixels.")
-        pixels = decode_jpeg(self.data, self.width, self.height).pixels
-        if not self.stream.flags & StreamFlags.TOP_DOWN:
+        pixels = self.stream.decoder.decode(self.data, self.width, self.height)
+        if pixels is None:
+            return False
+        if not stream.flags & StreamFlags.TOP_DOWN:
             pixels = pixels[::-1]
-        area = clipped(self.dest, self.stream.clip, surface.width, surface.height)
+        area = clipped(self.dest, stream.clip, surface.width, surface.height)
         if area.empty:
             return True
         across, down = self.width * ONE // self.dest.width, self.height * ONE // self.dest.height
@@ -64,7 +81,7 @@ class Streams:
     """The streams of a display channel."""
 
     def __init__(self) -> None:
-        self._streams: dict[int, StreamCreate] = {}
+        self._streams: dict[int, Stream] = {}
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -73,18 +90,26 @@ class Streams:
         """Raises RemoteProtocolError for an id that is none, or is taken."""
         if message.id >= STREAMS_MAX or message.id in self._streams:
             raise RemoteProtocolError(f"A stream begins as number {message.id}, which it can't be.")
-        self._streams[message.id] = message
+        self._streams[message.id] = Stream(message, decoder_of(message.codec))
 
     def clip(self, message: StreamClip) -> None:
         """Other boxes from the next frame on."""
-        self._streams[message.id] = replace(self._known(message.id), clip=message.clip)
+        stream = self._known(message.id)
+        stream.message = replace(stream.message, clip=message.clip)
 
     def frame(self, message: StreamData | StreamDataSized) -> Frame:
-        """What a frame's message brings."""
+        """What a frame's message brings. Raises RemoteProtocolError."""
         stream = self._known(message.id)
         if isinstance(message, StreamDataSized):
-            return Frame(stream, message.data, message.width, message.height, message.dest)
-        return Frame(stream, message.data, stream.stream_width, stream.stream_height, stream.dest)
+            frame = Frame(stream, message.data, message.width, message.height, message.dest)
+        else:
+            of = stream.message
+            frame = Frame(stream, message.data, of.stream_width, of.stream_height, of.dest)
+        if isinstance(stream.decoder, FFmpegDecoder):
+            stream.kept_pixels = frame.width * frame.height
+            if sum(one.kept_pixels for one in self._streams.values()) > KEPT_MAX_PIXELS:
+                raise RemoteProtocolError(f"Streams have frames of more than {KEPT_MAX_PIXELS} pixels together.")
+        return frame
 
     def destroy(self, message: StreamDestroy) -> None:
         self._known(message.id)
@@ -93,7 +118,7 @@ class Streams:
     def clear(self) -> None:
         self._streams.clear()
 
-    def _known(self, number: int) -> StreamCreate:
+    def _known(self, number: int) -> Stream:
         try:
             return self._streams[number]
         except KeyError as exc:
