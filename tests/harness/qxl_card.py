@@ -75,6 +75,8 @@ class CardSettings:
     jpeg: int = NEVER
     zlib: int = NEVER
     video: int = VIDEO_OFF
+    codecs: str = ""
+    """Of video, like ``gstreamer:vp8;spice:mjpeg``; without it the server's own choice."""
 
 
 class Card:
@@ -518,6 +520,8 @@ class _Server:
         call.spice_server_set_jpeg_compression(self._server, settings.jpeg)
         call.spice_server_set_zlib_glz_compression(self._server, settings.zlib)
         call.spice_server_set_streaming_video(self._server, settings.video)
+        if settings.codecs:
+            assert call.spice_server_set_video_codecs(self._server, settings.codecs.encode()) != -1
         assert call.spice_server_init(self._server, ctypes.byref(self._core())) == 0
         self._instance = _QxlInstance(ctypes.addressof(self._interface()), 0, None)
         assert call.spice_server_add_interface(self._server, ctypes.byref(self._instance)) == 0

@@ -47,6 +47,11 @@ CAPS = (
     DisplayCap.A8_SURFACE,
     DisplayCap.LZ4_COMPRESSION,
     DisplayCap.PREF_COMPRESSION,
+    DisplayCap.MULTI_CODEC,
+    DisplayCap.CODEC_MJPEG,
+    DisplayCap.CODEC_VP8,
+    DisplayCap.CODEC_H264,
+    DisplayCap.CODEC_VP9,
 )
 _SPICE = 1
 """The mechanism of a password."""

@@ -13,7 +13,7 @@ import pytest
 
 from frazil.spice.canvas.blend_modes import FLOATING, WITHOUT_CHANNELS, Mode
 from frazil.spice.cursor_channel import CursorHeader, CursorShape, CursorType
-from frazil.spice.display_channel import DisplayServer, SurfaceDestroy, SurfaceFormat
+from frazil.spice.display_channel import DisplayServer, SurfaceDestroy, SurfaceFormat, VideoCodec
 from frazil.spice.draw_records import ScaleMode, StringFlags
 from frazil.spice.image_records import BitmapFormat, Image, ImageCompression, ImageFlags, ImageType
 from tests.harness.drawings import Artist
@@ -199,6 +199,30 @@ def test_a_film_comes_as_video() -> None:
         assert len(twice.recorder.canvas.streams) == 1
         error = np.abs(channels(theirs) - channels(twice.ours.raw))
         assert error.mean() < 4, f"off by {error.mean():.1f}, at most by {error.max()}"
+
+
+@pytest.mark.parametrize("codec", [VideoCodec.VP8, VideoCodec.VP9, VideoCodec.H264])
+def test_a_film_comes_in_the_codec_that_is_set(codec: VideoCodec) -> None:
+    """By GStreamer's coders in the server, within a rate that it chooses itself."""
+    artist = Artist(15, WIDTH, HEIGHT)
+    settings = CardSettings(
+        width=WIDTH,
+        height=HEIGHT,
+        compression=ImageCompression.LZ,
+        video=VIDEO_ALL,
+        codecs=f"gstreamer:{codec.name.lower()}",
+    )
+    with drawn_twice(settings) as twice:
+        drawn = twice.recorder.canvas.drawn
+        for number in range(FRAMES_MAX):
+            theirs = twice.draw(put(artist.smooth(BitmapFormat.BIT32, 160, 120, phase=number), left=32, top=24))
+            if drawn[DisplayServer.STREAM_DATA] + drawn[DisplayServer.STREAM_DATA_SIZED] >= 5:
+                break
+            time.sleep(FRAME_S)  # a film has its pace: slower pictures are no film
+        assert [stream.message.codec for stream in twice.recorder.canvas.streams] == [codec]
+        assert twice.recorder.canvas.frames_not_shown == 0
+        error = np.abs(channels(theirs) - channels(twice.ours.raw))
+        assert error.mean() < 8, f"off by {error.mean():.1f}, at most by {error.max()}"
 
 
 def test_the_pointer_has_the_shape_that_the_card_gave_it() -> None:

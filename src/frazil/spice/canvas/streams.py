@@ -6,7 +6,7 @@ codec that it does not name among its capabilities: it names those of `frazil.sp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from frazil.model.errors import RemoteProtocolError
@@ -85,6 +85,9 @@ class Streams:
 
     def __len__(self) -> int:
         return len(self._streams)
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(self._streams.values())
 
     def create(self, message: StreamCreate) -> None:
         """Raises RemoteProtocolError for an id that is none, or is taken."""
