@@ -93,6 +93,8 @@ PoolKind = Literal["floating", "persistent"]
 """Whether a desktop is somebody's for one session, or theirs from then on."""
 Assignment = Literal["first-use", "administrator"]
 """How a persistent pool's desktop becomes somebody's."""
+PoolPlacement = Literal["spread", "pack"]
+"""Whether a pool's desktops are spread over hosts, or one host is filled before the next."""
 AtSignOut = Literal["destroy", "keep", "reset"]
 """What becomes of a desktop when its session ends: it goes, it is shut down and kept, or its image replaces it."""
 
@@ -266,6 +268,7 @@ class PoolRequest(Request):
         description="How long somebody's deleted desktop can be restored, where a pool keeps desktops; 0: not",
     )
     host_labels: LabelsField = Field({}, description="Its desktops go to hosts that have all of these labels")
+    placement: PoolPlacement = Field("spread", description="Over hosts, or one host filled before the next")
     policy: PolicyChange | None = None
 
 
@@ -287,6 +290,7 @@ class PoolChange(Request):
     host_labels: LabelsField | None = Field(
         None, description="In place of all; spares elsewhere are replaced, and what is somebody's stays where it is"
     )
+    placement: PoolPlacement | None = Field(None, description="For desktops that are placed from now on")
     policy: PolicyChange | None = None
 
 
@@ -338,6 +342,7 @@ class Pool(Message):
     max_sessions: int = 0
     keep_deleted_s: int = 7 * 86400
     host_labels: dict[str, str] = Field({}, description="Its desktops go to hosts that have all of these labels")
+    placement: PoolPlacement = "spread"
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
     version: int
     deleting: bool

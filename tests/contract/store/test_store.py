@@ -254,8 +254,8 @@ def test_a_pools_wishes_for_hosts_are_kept(store: Store) -> None:
     store.write_now(_fill)
     found = store.read_now(lambda tx: pools.find(tx, "p1"))
     assert found is not None
-    assert found.host_labels == {}
-    wishes: dict[str, object] = {"host_labels": {"room": "3"}}
+    assert (found.host_labels, found.placement) == ({}, "spread")
+    wishes: dict[str, object] = {"host_labels": {"room": "3"}, "placement": "pack"}
     assert store.write_now(lambda tx: pools.change(tx, "p1", if_version=1, now=NOW, values=wishes))
     assert store.read_now(lambda tx: pools.find(tx, "p1")) == replace(found, **wishes, version=2)  # type: ignore[arg-type]
     other = replace(found, id="p2", name="other", host_labels={"room": "4"})

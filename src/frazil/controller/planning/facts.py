@@ -42,9 +42,13 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """Where a pool's desktops are to be. labels: a host that takes one has all of these."""
+    """Where a pool's desktops are to be. labels: a host that takes one has all of these.
+
+    pack: one host is filled before the next; else they are spread.
+    """
 
     labels: frozenset[tuple[str, str]] = frozenset()
+    pack: bool = False
 
     def takes(self, host: HostFacts) -> bool:
         """Whether the host has all of the labels."""

@@ -178,6 +178,7 @@ class Rooms:
             roomiest_mib=self._roomiest_mib,
             busy=host.busy,
             together=self._together[need.pool_id, host.id],
+            pack=need.where.pack,
         )
 
     def _why_none(self, need: Need) -> Choice:

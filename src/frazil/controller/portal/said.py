@@ -151,6 +151,7 @@ SAYINGS: tuple[str, ...] = (
     N_("Its frozen template was there."),
     N_("Its frozen template was not there yet."),
     N_("%(mib)s MiB of its memory were left for others."),
+    N_("%(mib)s MiB of its memory were left: the fewer, the better in a pool that is packed."),
     N_("Its processors were %(number)s percent busy."),
     N_("No other desktop of its pool was there."),
     N_("1 other desktop of its pool was there."),

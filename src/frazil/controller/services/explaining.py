@@ -68,7 +68,7 @@ def _placement(row: PlacementRow) -> Placement:
             name="room",
             points=round(score.room),
             most=ROOM_MOST,
-            text=f"{score.left_mib} MiB of its memory were left for others.",
+            text=_of_room(score),
         ),
         Points(
             name="processors",
@@ -87,6 +87,12 @@ def _of_template(score: Score) -> str:
     if score.has_template is None:
         return "It boots, so it needs no frozen template."
     return "Its frozen template was there." if score.has_template else "Its frozen template was not there yet."
+
+
+def _of_room(score: Score) -> str:
+    if score.pack:
+        return f"{score.left_mib} MiB of its memory were left: the fewer, the better in a pool that is packed."
+    return f"{score.left_mib} MiB of its memory were left for others."
 
 
 def _of_together(together: int) -> str:

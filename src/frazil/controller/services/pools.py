@@ -91,6 +91,7 @@ class Pools:
                 max_sessions=request.max_sessions,
                 keep_deleted_s=request.keep_deleted_s,
                 host_labels=request.host_labels,
+                placement=request.placement,
                 policy=request.policy.applied_to(Policy()) if request.policy is not None else Policy(),
                 version=1,
                 deleting=False,

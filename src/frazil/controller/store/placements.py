@@ -43,5 +43,6 @@ def find(tx: sa.Connection, desktop_id: str) -> PlacementRow | None:
         left_mib=said["left_mib"],
         busy=said["busy"],
         together=said["together"],
+        pack=said.get("pack", False),
     )
     return PlacementRow(found["host_id"], found["at"], found["able"], found["of_hosts"], score)

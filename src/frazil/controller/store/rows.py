@@ -10,7 +10,7 @@ from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, Seen, Stat
 from frazil.model.policy import Policy
 from frazil.model.quota import Amounts
 from frazil.wire.hostlink import Capabilities, HostLoad, Profile, ReadyWhen, Start
-from frazil.wire.rest import Assignment, AtSignOut, PoolKind, Role
+from frazil.wire.rest import Assignment, AtSignOut, PoolKind, PoolPlacement, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +139,7 @@ class PoolRow:
     max_sessions: int = 0
     keep_deleted_s: int = 7 * 86400
     host_labels: dict[str, str] = field(default_factory=dict)
+    placement: PoolPlacement = "spread"
     policy: Policy = field(default_factory=Policy)
     version: int
     deleting: bool

@@ -1,14 +1,19 @@
-"""Where a pool's desktops go, as the pool asks: to hosts with its labels."""
+"""Where a pool's desktops go, as the pool asks: to hosts with its labels, spread or packed."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from frazil.controller.planning import DesktopFacts, HostFacts, MakeSpare, Place, PoolFacts, WantAbsent, Where, plan
 from frazil.controller.planning.actions import Action
 from frazil.controller.planning.placement import Need, Rooms
 from frazil.controller.planning.refusals import Why
 from frazil.model.desktop import Guest, State
+from frazil.model.room import QEMU_OWN_MIB, Cost, Room
 from tests.unit.controller.planning.build import desktop, facts, host, image, pool
 
 ROOM_3 = host("h1", labels={"room": "3", "rack": "a"})
@@ -95,3 +100,50 @@ def test_in_a_full_pool_one_goes_for_each_that_has_a_place_elsewhere() -> None:
 def test_what_is_somebodys_stays_where_it_is() -> None:
     mine = desktop("d1", host_id="h1", assigned=True)
     assert decided(mine, one=pool(spares=0, where=where(room="4"))) == ()
+
+
+PACK = Need(pool_id="p1", image_id="i1", memory_mib=300, where=Where(pack=True))
+
+
+def _measured(id: str, *, memory_mib: int = 3000, **changes: object) -> HostFacts:
+    return host(id, room=Room(memory_mib=memory_mib, disk_mib=90_000, desktops=50), **changes)
+
+
+def _goes_to(rooms: Rooms, need: Need) -> str | None:
+    choice = rooms.choose(need)
+    return choice.chosen.host_id if choice.chosen is not None else None
+
+
+@given(st.lists(st.integers(0, 3000), min_size=1, max_size=6), st.integers(1, 60))
+def test_a_packed_pool_fills_one_host_before_the_next(rooms_mib: list[int], desktops: int) -> None:
+    """No host is begun while one that was begun before could take the desktop."""
+    hosts = [_measured(f"h{n}", memory_mib=mib) for n, mib in enumerate(rooms_mib)]
+    each_mib = PACK.memory_mib + QEMU_OWN_MIB
+    left = {one.id: one.room.memory_mib for one in hosts if one.room is not None}
+    rooms = Rooms(hosts, (), (image(),))
+    begun: set[str] = set()
+    for _ in range(desktops):
+        goes_to = _goes_to(rooms, PACK)
+        if goes_to is None:
+            assert all(mib < each_mib for mib in left.values())
+            return
+        assert goes_to in begun or all(left[one] < each_mib for one in begun)
+        begun.add(goes_to)
+        left[goes_to] -= each_mib
+
+
+def test_what_others_have_taken_counts_for_a_packed_pool() -> None:
+    assert _goes_to(Rooms([_measured("h1"), _measured("h2", memory_mib=2000)], (), (image(),)), PACK) == "h2"
+    spread = replace(PACK, where=Where())
+    assert _goes_to(Rooms([_measured("h1", memory_mib=2000), _measured("h2")], (), (image(),)), spread) == "h2"
+
+
+@pytest.mark.parametrize(("busy", "goes_to"), [(0.9, "h1"), (1.0, "h2")])
+def test_a_packed_pool_minds_processors_only_once_all_are_busy(busy: float, goes_to: str) -> None:
+    hosts = [_measured("h1", memory_mib=2000, busy=busy), _measured("h2")]
+    assert _goes_to(Rooms(hosts, (), (image(),)), PACK) == goes_to
+
+
+def test_a_packed_pools_frozen_template_still_counts_most() -> None:
+    hosts = [_measured("h1", memory_mib=1000), _measured("h2", fork_costs={"k": Cost(memory_mib=100, disk_mib=10)})]
+    assert _goes_to(Rooms(hosts, (), (image(),)), replace(PACK, fork_kind="k")) == "h2"

@@ -55,7 +55,8 @@ def kept_in(form: Mapping[str, str]) -> dict[str, object]:
 
 def placed_in(form: Mapping[str, str], reader: Reader) -> dict[str, object]:
     """What the form says of the hosts that the pool's desktops go to. Raises WrongForm."""
-    return {"host_labels": labels_of(form, "host_labels", reader)} if "host_labels" in form else {}
+    asked = {"host_labels": labels_of(form, "host_labels", reader)} if "host_labels" in form else {}
+    return asked | {"placement": form.get("placement", "")}
 
 
 class Pools:
