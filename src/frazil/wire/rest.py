@@ -75,7 +75,7 @@ from frazil.model.desktop import Phase, Power
 from frazil.model.room import Bound
 from frazil.wire.base import Message, Request
 from frazil.wire.hostlink import Capabilities, FailureField, HostLoad, Profile, ReadyWhen, Start
-from frazil.wire.labels import LabelsField
+from frazil.wire.labels import LabelKey, LabelsField
 from frazil.wire.policy import PolicyChange, PolicyField
 from frazil.wire.quota import COUNT_MAX, AmountsField, QuotaChange
 
@@ -269,6 +269,9 @@ class PoolRequest(Request):
     )
     host_labels: LabelsField = Field({}, description="Its desktops go to hosts that have all of these labels")
     placement: PoolPlacement = Field("spread", description="Over hosts, or one host filled before the next")
+    apart_by: LabelKey = Field(
+        "", description="A label of hosts, each value of which is to have equally many of its desktops; empty: none"
+    )
     policy: PolicyChange | None = None
 
 
@@ -291,6 +294,7 @@ class PoolChange(Request):
         None, description="In place of all; spares elsewhere are replaced, and what is somebody's stays where it is"
     )
     placement: PoolPlacement | None = Field(None, description="For desktops that are placed from now on")
+    apart_by: LabelKey | None = Field(None, description="For desktops that are placed from now on; empty: none")
     policy: PolicyChange | None = None
 
 
@@ -343,6 +347,7 @@ class Pool(Message):
     keep_deleted_s: int = 7 * 86400
     host_labels: dict[str, str] = Field({}, description="Its desktops go to hosts that have all of these labels")
     placement: PoolPlacement = "spread"
+    apart_by: str = ""
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
     version: int
     deleting: bool

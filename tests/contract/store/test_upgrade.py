@@ -63,7 +63,7 @@ def test_an_older_database_is_opened_and_says_what_it_said(older: str) -> None:
         assert (first.kept_until, first.kept_for) == (None, None)
         [host] = store.read_now(hosts.brief)
         assert (host.id, host.maintenance, host.labels) == ("h1", False, {})
-        assert (pool.host_labels, pool.placement) == ({}, "spread")
+        assert (pool.host_labels, pool.placement, pool.apart_by) == ({}, "spread", "")
         (session,) = store.read_now(sessions.open_ones)
         assert (session.id, session.user_id, session.desktop_id, session.warned_at) == ("s1", "u2", "d1", None)
     finally:

@@ -44,6 +44,7 @@ HOST_LABEL_CHANGE = (
     "Ask for hosts with this label, or, with a dash in place of a value, no longer. Spares elsewhere go."
 )
 PLACEMENT = "spread: over hosts, so that the loss of one takes few; pack: fill one host before the next."
+APART_BY = "Keep its desktops apart by this label of hosts, such as rack: as many where it has each value."
 
 DAY_S = 86400
 
@@ -90,6 +91,7 @@ def create(
     ] = 7,
     host_label: Annotated[list[str] | None, typer.Option("--host-label", metavar="KEY=VALUE", help=HOST_LABEL)] = None,
     placement: Annotated[PoolPlacement, typer.Option("--placement", help=PLACEMENT)] = "spread",
+    apart_by: Annotated[str, typer.Option("--apart-by", metavar="KEY", help=APART_BY, show_default=False)] = "",
     forbid: policy.Forbid = None,
     clipboard_max: policy.ClipboardMax = None,
     usb_filter: policy.UsbFilter = None,
@@ -126,6 +128,7 @@ def create(
         keep_deleted_s=round(keep_deleted * DAY_S),
         host_labels=labels.changed({}, host_label or []),
         placement=placement,
+        apart_by=apart_by,
         policy=policy.change(Policy(), forbid=forbid, clipboard_max_kib=clipboard_max, usb_filters=usb_filter),
     )
     with connect() as client:
@@ -152,6 +155,7 @@ def change(
         list[str] | None, typer.Option("--host-label", metavar="KEY=VALUE|KEY-", help=HOST_LABEL_CHANGE)
     ] = None,
     placement: Annotated[PoolPlacement | None, typer.Option("--placement", help=PLACEMENT)] = None,
+    apart_by: Annotated[str | None, typer.Option("--apart-by", metavar="KEY", help=f'{APART_BY} "" ends it.')] = None,
     forbid: policy.Forbid = None,
     allow: policy.Allow = None,
     clipboard_max: policy.ClipboardMax = None,
@@ -165,7 +169,7 @@ def change(
       frazil pool change office --spares 5
       frazil pool change office --forbid clipboard-out --allow sound
       frazil pool change office --grace 900 --longest 36000
-      frazil pool change office --host-label room=3
+      frazil pool change office --host-label room=3 --apart-by rack
       frazil pool change office --usb-filter "0x08,-1,-1,-1,0|-1,-1,-1,-1,1"
     """
     with connect() as client:
@@ -187,6 +191,7 @@ def change(
             keep_deleted_s=None if keep_deleted is None else round(keep_deleted * DAY_S),
             host_labels=labels.changed(found.host_labels, host_label) if host_label else None,
             placement=placement,
+            apart_by=apart_by,
             policy=passes,
         )
         if not asked.model_fields_set:
@@ -396,6 +401,7 @@ def _show(pool: Pool) -> None:
             ("Deleted are", _kept_deleted(pool)),
             ("Desktops are", _comes_up(pool)),
             ("Hosts", f"only those with {labels.in_words(pool.host_labels)}" if pool.host_labels else ""),
+            ("Kept apart", f"by {pool.apart_by}" if pool.apart_by else ""),
             ("Placement", "packed: one host is filled before the next" if pool.placement == "pack" else ""),
             ("Sessions end", _ends(pool)),
             ("Memory", "" if pool.share_memory else "never shared with other desktops"),

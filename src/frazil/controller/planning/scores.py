@@ -11,6 +11,16 @@ APART_MOST = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """A pool is kept apart by the label `by`, and hosts where that is `value` (empty: those without it) had the fewest
+    of its desktops, `there`, of all that could take one more."""
+
+    by: str
+    value: str
+    there: int
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """Points, and what they are for.
 

@@ -147,6 +147,11 @@ SAYINGS: tuple[str, ...] = (
         "It was placed on the host %(host)s: of %(hosts)s hosts %(able)s could take it then, and this one had the most "
         "points."
     ),
+    N_(
+        "It was placed on the host %(host)s: of %(hosts)s hosts %(able)s could take it then. Its pool is kept apart by "
+        "%(label)s: %(place)s had the fewest of its desktops, %(number)s, and of the hosts there this one had the most "
+        "points."
+    ),
     N_("It boots, so it needs no frozen template."),
     N_("Its frozen template was there."),
     N_("Its frozen template was not there yet."),

@@ -44,6 +44,14 @@ def explanation(tx: sa.Connection, row: DesktopRow, *, ctx: Context, presence: P
 def _chosen(host: str, placement: PlacementRow) -> str:
     if placement.able == 1:
         return f"It was placed on the host {host}, the only one of {placement.of_hosts} that could take it then."
+    apart = placement.apart
+    if apart is not None:
+        place = f"{apart.by}={apart.value}" if apart.value else f"no {apart.by}"
+        return (
+            f"It was placed on the host {host}: of {placement.of_hosts} hosts {placement.able} could take it then. "
+            f"Its pool is kept apart by {apart.by}: {place} had the fewest of its desktops, {apart.there}, and of the "
+            "hosts there this one had the most points."
+        )
     return (
         f"It was placed on the host {host}: of {placement.of_hosts} hosts {placement.able} could take it then, "
         "and this one had the most points."

@@ -143,6 +143,7 @@ def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presenc
             keep_deleted_s=row.keep_deleted_s,
             host_labels=row.host_labels,
             placement=row.placement,
+            apart_by=row.apart_by,
             policy=PolicyField.of(row.policy),
             version=row.version,
             deleting=row.deleting,
