@@ -329,7 +329,7 @@ def test_a_pool_is_changed_only_as_it_was_seen(client: Client, answers: Answers)
 
 
 def test_a_host_is_labelled_only_as_it_was_seen(client: Client, answers: Answers) -> None:
-    told = {
+    told: dict[str, object] = {
         "id": "h1", "name": "host-a", "state": "up", "last_seen_at": NOW, "version": "1", "capabilities": None,
         "load": None, "desktops": 0, "labels": {}, "revision": 4,
     }  # fmt: skip
