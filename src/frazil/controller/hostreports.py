@@ -87,7 +87,11 @@ def desired(tx: sa.Connection, host_ids: Sequence[str], *, leader_epoch: int) ->
             for row in listed
         ],
     )
-    forked = [pool for pool in of_pools if not pool.deleting and start[pool.id] == "fork"]
+    forked = [
+        (pool, TemplateSpec(image_id=pool.image_id, profile=pool.profile))
+        for pool in of_pools
+        if not pool.deleting and start[pool.id] == "fork"
+    ]
     of_host = hosts.labels(tx, host_ids)
     wanted = []
     for host_id in host_ids:
@@ -97,19 +101,15 @@ def desired(tx: sa.Connection, host_ids: Sequence[str], *, leader_epoch: int) ->
     return wanted
 
 
-def _templates(forked: list[PoolRow], of_host: dict[str, str], there: Collection[str]) -> list[TemplateSpec]:
+def _templates(
+    forked: Sequence[tuple[PoolRow, TemplateSpec]], of_host: dict[str, str], there: Collection[str]
+) -> list[TemplateSpec]:
     """One for each image and hardware that a pool forks its desktops from on a host with these labels, or has there.
 
     there: ids of pools.
     """
-    specs: list[TemplateSpec] = []
-    for pool in forked:
-        if pool.id not in there and not labels.has(of_host, pool.host_labels):
-            continue
-        spec = TemplateSpec(image_id=pool.image_id, profile=pool.profile)
-        if spec not in specs:
-            specs.append(spec)
-    return specs
+    wanted = (spec for pool, spec in forked if pool.id in there or labels.has(of_host, pool.host_labels))
+    return list(dict.fromkeys(wanted))
 
 
 @dataclass(frozen=True, slots=True)

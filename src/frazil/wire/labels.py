@@ -26,6 +26,20 @@ def _checked(given: dict[str, str]) -> dict[str, str]:
     return given
 
 
+def _checked_key(given: str) -> str:
+    try:
+        if given:
+            labels.check_key(given)
+    except InvalidInput as exc:
+        raise _wrong(exc) from exc
+    return given
+
+
+LabelKey = Annotated[
+    str, AfterValidator(_checked_key), WithJsonSchema({"type": "string", "pattern": f"^(?:{labels.KEY})?$"})
+]
+"""A label's name; empty for none."""
+
 LabelsField = Annotated[
     dict[str, str],
     AfterValidator(_checked),

@@ -75,7 +75,7 @@ from frazil.model.desktop import Phase, Power
 from frazil.model.room import Bound
 from frazil.wire.base import Message, Request
 from frazil.wire.hostlink import Capabilities, FailureField, HostLoad, Profile, ReadyWhen, Start
-from frazil.wire.labels import LabelsField
+from frazil.wire.labels import LabelKey, LabelsField
 from frazil.wire.policy import PolicyChange, PolicyField
 from frazil.wire.quota import COUNT_MAX, AmountsField, QuotaChange
 
@@ -93,6 +93,8 @@ PoolKind = Literal["floating", "persistent"]
 """Whether a desktop is somebody's for one session, or theirs from then on."""
 Assignment = Literal["first-use", "administrator"]
 """How a persistent pool's desktop becomes somebody's."""
+PoolPlacement = Literal["spread", "pack"]
+"""Whether a pool's desktops are spread over hosts, or one host is filled before the next."""
 AtSignOut = Literal["destroy", "keep", "reset"]
 """What becomes of a desktop when its session ends: it goes, it is shut down and kept, or its image replaces it."""
 
@@ -266,6 +268,10 @@ class PoolRequest(Request):
         description="How long somebody's deleted desktop can be restored, where a pool keeps desktops; 0: not",
     )
     host_labels: LabelsField = Field({}, description="Its desktops go to hosts that have all of these labels")
+    placement: PoolPlacement = Field("spread", description="Over hosts, or one host filled before the next")
+    apart_by: LabelKey = Field(
+        "", description="A label of hosts, each value of which is to have equally many of its desktops; empty: none"
+    )
     policy: PolicyChange | None = None
 
 
@@ -287,6 +293,8 @@ class PoolChange(Request):
     host_labels: LabelsField | None = Field(
         None, description="In place of all; spares elsewhere are replaced, and what is somebody's stays where it is"
     )
+    placement: PoolPlacement | None = Field(None, description="For desktops that are placed from now on")
+    apart_by: LabelKey | None = Field(None, description="For desktops that are placed from now on; empty: none")
     policy: PolicyChange | None = None
 
 
@@ -338,6 +346,8 @@ class Pool(Message):
     max_sessions: int = 0
     keep_deleted_s: int = 7 * 86400
     host_labels: dict[str, str] = Field({}, description="Its desktops go to hosts that have all of these labels")
+    placement: PoolPlacement = "spread"
+    apart_by: str = ""
     policy: PolicyField = Field(PolicyField(), description="What may pass at most, whoever uses it")
     version: int
     deleting: bool

@@ -66,7 +66,8 @@ def _fill_more(tx: sa.Connection) -> None:
     tx.execute(t.tickets.insert().values(**ticket))
     tx.execute(t.setup_token.insert().values(secret_hash="h4", created_at=NOW))
     tx.execute(t.throttles.insert().values(key="k", failures=1, blocked_until=LATER, updated_at=NOW))
-    tx.execute(t.hosts.update().values(capabilities={"kvm": False}, load=None))
+    tx.execute(t.hosts.update().values(capabilities={"kvm": False}, load=None, labels={"room": "3"}, revision=2))
+    tx.execute(t.pools.update().values(host_labels={"rack": "B"}, placement="pack", apart_by="room"))
 
 
 def _filled(url: str) -> str:

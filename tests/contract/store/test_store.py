@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
 
 from frazil.controller.planning.placement import Chosen
-from frazil.controller.planning.scores import score
+from frazil.controller.planning.scores import Apart, score
 from frazil.controller.store import (
     Store,
     desktops,
@@ -188,7 +188,11 @@ def test_why_a_desktops_host_was_chosen_is_kept_until_another_is_or_the_desktop_
     found = store.read_now(lambda tx: placements.find(tx, "d1"))
     assert found == PlacementRow("h1", NOW, 3, 5, first.score)
     later = NOW + timedelta(seconds=1)
-    store.write_now(lambda tx: placements.keep(tx, "d1", second, now=later))
+    apart = Apart("rack", "b", 2)
+    store.write_now(lambda tx: placements.keep(tx, "d1", replace(second, apart=apart), now=later))
+    assert store.read_now(lambda tx: placements.find(tx, "d1")) == PlacementRow("h1", later, 3, 5, second.score, apart)
+    older = {name: value for name, value in asdict(second.score).items() if name != "pack"}
+    store.write_now(lambda tx: tx.execute(t.placements.update().values(score=older)))
     assert store.read_now(lambda tx: placements.find(tx, "d1")) == PlacementRow("h1", later, 3, 5, second.score)
     store.write_now(lambda tx: desktops.want_absent(tx, "d1", now=NOW))
     assert store.write_now(lambda tx: desktops.delete(tx, "d1"))
@@ -254,8 +258,8 @@ def test_a_pools_wishes_for_hosts_are_kept(store: Store) -> None:
     store.write_now(_fill)
     found = store.read_now(lambda tx: pools.find(tx, "p1"))
     assert found is not None
-    assert found.host_labels == {}
-    wishes: dict[str, object] = {"host_labels": {"room": "3"}}
+    assert (found.host_labels, found.placement, found.apart_by) == ({}, "spread", "")
+    wishes: dict[str, object] = {"host_labels": {"room": "3"}, "placement": "pack", "apart_by": "rack"}
     assert store.write_now(lambda tx: pools.change(tx, "p1", if_version=1, now=NOW, values=wishes))
     assert store.read_now(lambda tx: pools.find(tx, "p1")) == replace(found, **wishes, version=2)  # type: ignore[arg-type]
     other = replace(found, id="p2", name="other", host_labels={"room": "4"})

@@ -63,7 +63,7 @@ def test_an_older_database_is_opened_and_says_what_it_said(older: str) -> None:
         assert (first.kept_until, first.kept_for) == (None, None)
         [host] = store.read_now(hosts.brief)
         assert (host.id, host.maintenance, host.labels) == ("h1", False, {})
-        assert pool.host_labels == {}
+        assert (pool.host_labels, pool.placement, pool.apart_by) == ({}, "spread", "")
         (session,) = store.read_now(sessions.open_ones)
         assert (session.id, session.user_id, session.desktop_id, session.warned_at) == ("s1", "u2", "d1", None)
     finally:
@@ -88,6 +88,21 @@ def test_who_could_use_a_pool_still_can_and_a_group_may_be_added(older: str) -> 
         assert store.read_now(may) == ["u2", "u3"]
     finally:
         store.close()
+
+
+def test_an_older_version_goes_on_writing_beside_this_one(store: Store) -> None:
+    """It names no column that it does not know, and takes no wish of this version away."""
+    store.write_now(fill_older)
+    [host] = store.read_now(hosts.brief)
+    pool = store.read_now(lambda tx: pools.find(tx, "desk"))
+    assert pool is not None
+    assert (host.labels, pool.host_labels, pool.placement, pool.apart_by) == ({}, {}, "spread", "")
+    wishes = {"host_labels": {"room": "3"}, "placement": "pack", "apart_by": "rack"}
+    assert store.write_now(lambda tx: pools.change(tx, "p1", if_version=3, now=NOW, values=wishes))
+    store.write_now(lambda tx: tx.execute(t.pools.update().values(spares=4, version=5)))
+    changed = store.read_now(lambda tx: pools.find(tx, "desk"))
+    assert changed is not None
+    assert (changed.spares, changed.host_labels, changed.apart_by) == (4, {"room": "3"}, "rack")
 
 
 def test_an_upgrade_that_fails_leaves_the_older_database_as_it_was(older: str) -> None:

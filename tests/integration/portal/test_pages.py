@@ -328,6 +328,39 @@ async def test_a_host_is_put_into_maintenance_and_out_of_it_by_a_button(furnishe
     assert "This host is in maintenance" not in ended.text
 
 
+async def test_a_host_is_labelled_and_a_pool_asks_for_it_until_that_is_taken_back(furnished: Visitor) -> None:
+    [host] = (await furnished.get("/api/v1/hosts")).json()["items"]
+    path = f"/console/hosts/{host['id']}"
+    first, second = await furnished.get(path), await furnished.get(path)
+    done = await furnished.send(first, f"{path}/labels", labels="room=3, rack=b")
+    assert "The labels were changed." in done.text
+    assert "rack=b room=3" in (await furnished.get("/console/hosts")).text
+    stale = await furnished.send(second, f"{path}/labels", labels="room=4")
+    assert stale.status_code == 412
+    wrong = await furnished.send(done, f"{path}/labels", labels="Room=3")
+    assert wrong.status_code == 422
+    assert 'value="Room=3"' in wrong.text
+    assert "Write each label like room=3" in wrong.text
+    pool = (await furnished.get("/api/v1/pools/office")).json()
+    path_of_pool = f"/console/pools/{pool['id']}"
+    asks = {"host_labels": "rack=b room=3", "placement": "pack", "apart_by": "rack"}
+    await furnished.send(await furnished.get(path_of_pool), f"{path_of_pool}/change", **asks)
+    changed = (await furnished.get("/api/v1/pools/office")).json()
+    assert changed["host_labels"] == {"room": "3", "rack": "b"}
+    assert (changed["placement"], changed["apart_by"]) == ("pack", "rack")
+    for name in ("host_labels", "apart_by"):
+        typed = {**asks, name: "No Label"}
+        wrong = await furnished.send(await furnished.get(path_of_pool), f"{path_of_pool}/change", **typed)
+        assert wrong.status_code == 422
+        assert f'id="w-{name}"' in wrong.text
+    nothing = {"host_labels": "", "placement": "spread", "apart_by": ""}
+    await furnished.send(await furnished.get(path_of_pool), f"{path_of_pool}/change", **nothing)
+    undone = (await furnished.get("/api/v1/pools/office")).json()
+    assert {name: undone[name] for name in asks} == {name: pool[name] for name in asks}
+    await furnished.send(await furnished.get(path), f"{path}/labels", labels="")
+    assert (await furnished.get(f"/api/v1/hosts/{host['id']}")).json()["labels"] == {}
+
+
 async def test_desktops_are_filtered_sorted_and_acted_on(furnished: Visitor) -> None:
     await pool_is(furnished, "office", "ready")
     await pool_is(furnished, "broken-lab", "failed")

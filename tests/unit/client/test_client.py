@@ -31,7 +31,7 @@ from frazil.model.errors import (
     Unavailable,
 )
 from frazil.runtime import SystemClock
-from frazil.wire.rest import ImageRequest, PoolChange, SessionRequest, UserRequest
+from frazil.wire.rest import HostChange, ImageRequest, PoolChange, SessionRequest, UserRequest
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC).isoformat()
 USER = {"id": "u1", "name": "anna", "display_name": "Anna", "role": "user", "created_at": NOW}
@@ -326,6 +326,19 @@ def test_a_pool_is_changed_only_as_it_was_seen(client: Client, answers: Answers)
     assert client.change_pool(client.pool("office"), PoolChange(spares=2)).version == 8
     assert answers.asked[-1] == ("PATCH", "/api/v1/pools/p1", b'{"spares": 2}')
     assert answers.headers[-1]["If-Match"] == '"7"'
+
+
+def test_a_host_is_labelled_only_as_it_was_seen(client: Client, answers: Answers) -> None:
+    told: dict[str, object] = {
+        "id": "h1", "name": "host-a", "state": "up", "last_seen_at": NOW, "version": "1", "capabilities": None,
+        "load": None, "desktops": 0, "labels": {}, "revision": 4,
+    }  # fmt: skip
+    answers.add(told)
+    answers.add({**told, "labels": {"room": "3"}, "revision": 5})
+    changed = client.change_host(client.host("host-a"), HostChange(labels={"room": "3"}))
+    assert (changed.labels, changed.revision) == ({"room": "3"}, 5)
+    assert answers.asked[-1] == ("PATCH", "/api/v1/hosts/h1", b'{"labels": {"room": "3"}}')
+    assert answers.headers[-1]["If-Match"] == '"4"'
 
 
 def test_nobody_there(tmp_path: Path) -> None:

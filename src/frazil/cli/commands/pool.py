@@ -16,7 +16,17 @@ from frazil.model.errors import InvalidInput
 from frazil.model.policy import Policy
 from frazil.runtime import SystemClock
 from frazil.wire.hostlink import Profile, Start
-from frazil.wire.rest import Assignment, AssignmentRequest, AtSignOut, Desktop, Pool, PoolChange, PoolKind, PoolRequest
+from frazil.wire.rest import (
+    Assignment,
+    AssignmentRequest,
+    AtSignOut,
+    Desktop,
+    Pool,
+    PoolChange,
+    PoolKind,
+    PoolPlacement,
+    PoolRequest,
+)
 
 KIND = "floating: whoever opens one gets any; persistent: it stays theirs, with what they saved on it."
 ASSIGNMENT = "Of a persistent pool: on first use by whoever is entitled, or by an administrator (frazil pool assign)."
@@ -33,6 +43,8 @@ HOST_LABEL = "Only hosts with this label take its desktops; again for more, all 
 HOST_LABEL_CHANGE = (
     "Ask for hosts with this label, or, with a dash in place of a value, no longer. Spares elsewhere go."
 )
+PLACEMENT = "spread: over hosts, so that the loss of one takes few; pack: fill one host before the next."
+APART_BY = "Keep its desktops apart by this label of hosts, such as rack: as many where it has each value."
 
 DAY_S = 86400
 
@@ -78,6 +90,8 @@ def create(
         float, typer.Option("--keep-deleted", metavar="DAYS", min=0, max=365, help=KEEP_DELETED)
     ] = 7,
     host_label: Annotated[list[str] | None, typer.Option("--host-label", metavar="KEY=VALUE", help=HOST_LABEL)] = None,
+    placement: Annotated[PoolPlacement, typer.Option("--placement", help=PLACEMENT)] = "spread",
+    apart_by: Annotated[str, typer.Option("--apart-by", metavar="KEY", help=APART_BY, show_default=False)] = "",
     forbid: policy.Forbid = None,
     clipboard_max: policy.ClipboardMax = None,
     usb_filter: policy.UsbFilter = None,
@@ -113,6 +127,8 @@ def create(
         max_sessions=max_sessions,
         keep_deleted_s=round(keep_deleted * DAY_S),
         host_labels=labels.changed({}, host_label or []),
+        placement=placement,
+        apart_by=apart_by,
         policy=policy.change(Policy(), forbid=forbid, clipboard_max_kib=clipboard_max, usb_filters=usb_filter),
     )
     with connect() as client:
@@ -138,6 +154,8 @@ def change(
     host_label: Annotated[
         list[str] | None, typer.Option("--host-label", metavar="KEY=VALUE|KEY-", help=HOST_LABEL_CHANGE)
     ] = None,
+    placement: Annotated[PoolPlacement | None, typer.Option("--placement", help=PLACEMENT)] = None,
+    apart_by: Annotated[str | None, typer.Option("--apart-by", metavar="KEY", help=f'{APART_BY} "" ends it.')] = None,
     forbid: policy.Forbid = None,
     allow: policy.Allow = None,
     clipboard_max: policy.ClipboardMax = None,
@@ -151,7 +169,7 @@ def change(
       frazil pool change office --spares 5
       frazil pool change office --forbid clipboard-out --allow sound
       frazil pool change office --grace 900 --longest 36000
-      frazil pool change office --host-label room=3
+      frazil pool change office --host-label room=3 --apart-by rack
       frazil pool change office --usb-filter "0x08,-1,-1,-1,0|-1,-1,-1,-1,1"
     """
     with connect() as client:
@@ -172,6 +190,8 @@ def change(
             max_sessions=max_sessions,
             keep_deleted_s=None if keep_deleted is None else round(keep_deleted * DAY_S),
             host_labels=labels.changed(found.host_labels, host_label) if host_label else None,
+            placement=placement,
+            apart_by=apart_by,
             policy=passes,
         )
         if not asked.model_fields_set:
@@ -381,6 +401,8 @@ def _show(pool: Pool) -> None:
             ("Deleted are", _kept_deleted(pool)),
             ("Desktops are", _comes_up(pool)),
             ("Hosts", f"only those with {labels.in_words(pool.host_labels)}" if pool.host_labels else ""),
+            ("Kept apart", f"by {pool.apart_by}" if pool.apart_by else ""),
+            ("Placement", "packed: one host is filled before the next" if pool.placement == "pack" else ""),
             ("Sessions end", _ends(pool)),
             ("Memory", "" if pool.share_memory else "never shared with other desktops"),
             *policy.pairs(pool.policy),

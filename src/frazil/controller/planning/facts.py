@@ -42,13 +42,23 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """Where a pool's desktops are to be. labels: a host that takes one has all of these."""
+    """Where a pool's desktops are to be. labels: a host that takes one has all of these.
+
+    pack: one host is filled before the next; else they are spread. apart_by: the label whose values are to have equally
+    many of them, where there is room; empty for none.
+    """
 
     labels: frozenset[tuple[str, str]] = frozenset()
+    pack: bool = False
+    apart_by: str = ""
 
     def takes(self, host: HostFacts) -> bool:
         """Whether the host has all of the labels."""
         return all(host.labels.get(key) == value for key, value in self.labels)
+
+    def place(self, host: HostFacts) -> str:
+        """The host's value of `apart_by`; empty without it: all such hosts are one place."""
+        return host.labels.get(self.apart_by, "") if self.apart_by else ""
 
 
 ANYWHERE = Where()

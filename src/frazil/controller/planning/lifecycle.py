@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from frazil.controller.planning.facts import DesktopFacts, HostFacts, PoolFacts
+from frazil.controller.planning.facts import DesktopFacts, HostFacts, Where
 from frazil.model.desktop import Failure, Guest, Phase, Power, Seen, State, Wanted, overdue
 
 QUEUE_PATIENCE = 6
@@ -117,7 +117,7 @@ def start_seconds(desktop: DesktopFacts, after: Phase) -> float | None:
     return max(0.0, (desktop.seen.observed_at - desktop.wanted.since).total_seconds())
 
 
-def misplaced(desktop: DesktopFacts, pool: PoolFacts, hosts: dict[str, HostFacts]) -> bool:
-    """Whether it is nobody's, on a host without the labels that its pool asks for."""
+def misplaced(desktop: DesktopFacts, where: Where, hosts: dict[str, HostFacts]) -> bool:
+    """Whether it is nobody's, on a host without the labels that its pool asks for with `where`."""
     host = hosts.get(desktop.host_id) if desktop.host_id is not None else None
-    return not desktop.assigned and host is not None and not pool.where.takes(host)
+    return not desktop.assigned and host is not None and not where.takes(host)

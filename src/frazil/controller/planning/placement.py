@@ -8,13 +8,13 @@ is given twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from frazil.controller.planning.facts import ANYWHERE, DesktopFacts, HostFacts, ImageFacts, Where
 from frazil.controller.planning.refusals import Lack, Refusal, Why, grouped, in_a_sentence
-from frazil.controller.planning.scores import Score, score
+from frazil.controller.planning.scores import Apart, Score, score
 from frazil.model.desktop import Power, State
 from frazil.model.room import QEMU_OWN_MIB, Bound, Cost, Room, fit
 
@@ -44,12 +44,16 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A host, its score when it was chosen, and how many of `of_hosts` hosts could take the desktop."""
+    """A host, its score when it was chosen, and how many of `of_hosts` hosts could take the desktop.
+
+    apart: why it is in its place, where the pool is kept apart; the score is then the most of that place.
+    """
 
     host_id: str
     score: Score
     able: int
     of_hosts: int
+    apart: Apart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +67,33 @@ class Choice:
 
 @dataclass(slots=True)
 class _Ranking:
-    """The hosts that can take one more desktop of one need, with their points, the best on the heap's top.
+    """The hosts that can take one more desktop of one need, with their points; the best of a place on its heap's top.
 
-    What stands on the heap with other points than in `points` is old. `seen`: how many promises are in them.
+    What stands on a heap with other points than in `points` is old. `seen`: how many promises are in them.
     """
 
     points: dict[str, float] = field(default_factory=dict)
-    heap: list[tuple[float, str]] = field(default_factory=list)
+    heaps: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
     seen: int = 0
 
-    def put(self, host_id: str, points: float | None) -> None:
+    def put(self, host_id: str, place: str, points: float | None) -> None:
         """None: it can't take one any more."""
         if points is None:
             self.points.pop(host_id, None)
         else:
             self.points[host_id] = points
-            heappush(self.heap, (-points, host_id))
+            heappush(self.heaps.setdefault(place, []), (-points, host_id))
 
-    def best(self) -> str | None:
-        """Of those with the most points the one whose id comes first."""
-        while self.heap and self.points.get(self.heap[0][1]) != -self.heap[0][0]:
-            heappop(self.heap)
-        return self.heap[0][1] if self.heap else None
+    def best(self, there: Mapping[str, int]) -> str | None:
+        """Of the place with the fewest `there`, where any host can: the host with the most points, by id of equals."""
+        tops = [(there.get(place, 0), *heap[0]) for place, heap in self.heaps.items() if self._look_at(heap)]
+        return min(tops)[2] if tops else None
+
+    def _look_at(self, heap: list[tuple[float, str]]) -> bool:
+        """Drop what is old from the heap's top; whether anything is left."""
+        while heap and self.points.get(heap[0][1]) != -heap[0][0]:
+            heappop(heap)
+        return bool(heap)
 
 
 class Rooms:
@@ -95,13 +104,21 @@ class Rooms:
     """
 
     def __init__(
-        self, hosts: Collection[HostFacts], desktops: Collection[DesktopFacts], images: Collection[ImageFacts]
+        self,
+        hosts: Collection[HostFacts],
+        desktops: Collection[DesktopFacts],
+        images: Collection[ImageFacts],
+        *,
+        leaving: Collection[str] = frozenset(),
     ) -> None:
+        """leaving: ids of desktops that are to be replaced elsewhere: they keep no others away."""
         self._hosts = {host.id: host for host in hosts}
         self._images = {image.id: image for image in images}
         self._left = {host.id: room for host in hosts if (room := _room(host)) is not None}
         self._together: Counter[tuple[str, str]] = Counter()
         """How many desktops of a pool are on a host."""
+        self._places: dict[tuple[str, str], Counter[str]] = {}
+        """How many of a pool are in each place, by the pool and the label that it is kept apart by."""
         self._promised: list[str] = []
         """Hosts in the order in which their room was promised."""
         self._rankings: dict[Need, _Ranking] = {}
@@ -110,7 +127,8 @@ class Rooms:
             host = self._hosts.get(desktop.host_id) if desktop.host_id is not None else None
             if host is None or desktop.wanted.power is Power.ABSENT or desktop.wanted.failure is not None:
                 continue
-            self._together[desktop.pool_id, host.id] += 1
+            if desktop.id not in leaving:
+                self._together[desktop.pool_id, host.id] += 1
             if _still_to_come(desktop, host):
                 self._take(host, _cost(host, desktop.fork_kind, desktop.memory_mib))
         up = [id for id, host in self._hosts.items() if host.up and id in self._left]
@@ -121,16 +139,31 @@ class Rooms:
         if need in self._refused:
             return self._refused[need]  # room only gets less in one run
         ranking = self._ranking(need)
-        host_id = ranking.best()
+        there = self._in_places(need)
+        host_id = ranking.best(there)
         if host_id is None:
             self._refused[need] = refused = self._why_none(need)
             return refused
         host = self._hosts[host_id]
-        chosen = Chosen(host_id, self._score(host, need), len(ranking.points), len(self._hosts))
+        place = need.where.place(host)
+        apart = Apart(need.where.apart_by, place, there[place]) if need.where.apart_by else None
+        chosen = Chosen(host_id, self._score(host, need), len(ranking.points), len(self._hosts), apart)
+        there[place] += 1
         self._take(host, _cost(host, need.fork_kind, need.memory_mib))
         self._together[need.pool_id, host_id] += 1
         self._promised.append(host_id)
         return Choice(chosen)
+
+    def _in_places(self, need: Need) -> Counter[str]:
+        """How many of the need's pool are in each place."""
+        key = need.pool_id, need.where.apart_by
+        there = self._places.get(key)
+        if there is None:
+            there = self._places[key] = Counter()
+            for (pool_id, host_id), together in self._together.items() if need.where.apart_by else ():
+                if pool_id == need.pool_id:
+                    there[need.where.place(self._hosts[host_id])] += together
+        return there
 
     def _take(self, host: HostFacts, cost: Cost) -> None:
         if host.id in self._left:
@@ -147,7 +180,7 @@ class Rooms:
         for host_id in changed:
             host = self._hosts[host_id]
             able = self._lack(host, need) is None
-            ranking.put(host_id, self._score(host, need).total if able else None)
+            ranking.put(host_id, need.where.place(host), self._score(host, need).total if able else None)
         ranking.seen = len(self._promised)
         return ranking
 
@@ -178,6 +211,7 @@ class Rooms:
             roomiest_mib=self._roomiest_mib,
             busy=host.busy,
             together=self._together[need.pool_id, host.id],
+            pack=need.where.pack,
         )
 
     def _why_none(self, need: Need) -> Choice:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from datetime import datetime
 
 from frazil.controller.planning import images, lifecycle, maintenance, session_rules, spares
@@ -50,9 +49,10 @@ class _Planner:
         self._notes: dict[str, str] = {}
         self._dues: list[datetime] = []
         self._no_place = False
-        self._rooms = Rooms(facts.hosts.values(), facts.desktops, facts.images)
         self._pause_after = {pool.id: pool.pause_after for pool in facts.pools}
         self._where = {pool.id: pool.where for pool in facts.pools}
+        self._leaving = {one.id: reason for one in facts.desktops if (reason := self._why_leaving(one)) is not None}
+        self._rooms = Rooms(facts.hosts.values(), facts.desktops, facts.images, leaving=self._leaving)
 
     def plan(self) -> Plan:
         facts = self._facts
@@ -68,10 +68,9 @@ class _Planner:
             if pool.deleting:
                 self._delete_pool(pool.id, [desktop for desktop, _ in mine])
                 continue
-            leaving = self._leaving(pool, [desktop for desktop, _ in mine])
             lost = {desktop.id for desktop, _ in mine if desktop.on_lost_host(facts.hosts)}
-            need = spares.need(pool, mine, leaving=leaving, lost=lost, now=facts.now)
-            self._actions.extend(WantAbsent(id, leaving[id], spare=True) for id in need.left)
+            need = spares.need(pool, mine, leaving=self._leaving, lost=lost, now=facts.now)
+            self._actions.extend(WantAbsent(id, self._leaving[id], spare=True) for id in need.left)
             self._actions.extend(
                 WantAbsent(id, "It is a spare that the pool no longer needs.", spare=True) for id in need.surplus
             )
@@ -79,7 +78,7 @@ class _Planner:
                 self._dues.append(need.due)
             if need.note:
                 self._notes[pool.id] = need.note
-            self._make(pool, need, leaving)
+            self._make(pool, need)
         self._actions.extend(images.plan_images(facts))
         self._actions.extend(images.plan_operations(facts))
         due_in_s = max(0.0, (min(self._dues) - facts.now).total_seconds()) if self._dues else None
@@ -171,16 +170,14 @@ class _Planner:
         if due is not None:
             self._dues.append(due)
 
-    def _leaving(self, pool: PoolFacts, mine: list[DesktopFacts]) -> dict[str, str]:
-        """Why, by id, of those that are nobody's, on hosts where the pool's desktops are not to be."""
-        hosts = self._facts.hosts
-        return {
-            desktop.id: _LEFT if maintenance.leaves(desktop, hosts) else _MISPLACED
-            for desktop in mine
-            if maintenance.leaves(desktop, hosts) or lifecycle.misplaced(desktop, pool, hosts)
-        }
+    def _why_leaving(self, desktop: DesktopFacts) -> str | None:
+        """Why it is not to stay on its host, if it is nobody's and is not."""
+        if maintenance.leaves(desktop, self._facts.hosts):
+            return _LEFT
+        where = self._where.get(desktop.pool_id, ANYWHERE)
+        return _MISPLACED if lifecycle.misplaced(desktop, where, self._facts.hosts) else None
 
-    def _make(self, pool: PoolFacts, wanted: spares.Need, leaving: Mapping[str, str]) -> None:
+    def _make(self, pool: PoolFacts, wanted: spares.Need) -> None:
         """Make so many spares as have a place now: a spare that waits for a host would only fail."""
         need = Need(
             pool_id=pool.id,
@@ -198,7 +195,7 @@ class _Planner:
             if instead is None:
                 self._actions.append(MakeSpare(pool.id, choice.chosen.host_id, choice.chosen))
             else:
-                self._actions.append(WantAbsent(instead, leaving[instead], spare=True))
+                self._actions.append(WantAbsent(instead, self._leaving[instead], spare=True))
 
     def _delete_pool(self, pool_id: str, desktops: list[DesktopFacts]) -> None:
         if not desktops:

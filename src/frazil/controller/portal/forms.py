@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from frazil.controller.portal.reader import Reader
 from frazil.model.errors import InvalidInput
+from frazil.wire import labels as label_wire
 from frazil.wire import policy as wire
 
 R = TypeVar("R", bound=BaseModel)
@@ -22,13 +23,21 @@ class WrongForm(Exception):
         self.wrong = wrong
 
 
-def read(kind: type[R], values: Mapping[str, object], reader: Reader, *, names: Mapping[str, str] | None = None) -> R:
-    """A request of `kind` from what was typed; empty values count as not given.
+def read(
+    kind: type[R],
+    values: Mapping[str, object],
+    reader: Reader,
+    *,
+    names: Mapping[str, str] | None = None,
+    empty: Collection[str] = (),
+) -> R:
+    """A request of `kind` from what was typed; empty values count as not given, but of the fields that are in `empty`.
 
     `names` maps a request's field to its name in the page, where they differ. Raises WrongForm.
     """
+    given = {name: value for name, value in values.items() if value not in ("", None) or name in empty}
     try:
-        return kind.model_validate({name: value for name, value in values.items() if value not in ("", None)})
+        return kind.model_validate(given)
     except ValidationError as exc:
         raise WrongForm(explain(exc, reader, names or {})) from None
 
@@ -43,7 +52,7 @@ def explain(exc: ValidationError, reader: Reader, names: Mapping[str, str]) -> d
         match error["type"]:
             case "missing":
                 text = _("This is needed.")
-            case "string_pattern_mismatch":
+            case "string_pattern_mismatch" | label_wire.LABELS_WRONG:
                 text = _(
                     "Use small letters, digits, dots, dashes and underscores; begin and end with a letter or digit."
                 )

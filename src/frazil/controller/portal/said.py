@@ -147,10 +147,16 @@ SAYINGS: tuple[str, ...] = (
         "It was placed on the host %(host)s: of %(hosts)s hosts %(able)s could take it then, and this one had the most "
         "points."
     ),
+    N_(
+        "It was placed on the host %(host)s: of %(hosts)s hosts %(able)s could take it then. Its pool is kept apart by "
+        "%(label)s: %(place)s had the fewest of its desktops, %(number)s, and of the hosts there this one had the most "
+        "points."
+    ),
     N_("It boots, so it needs no frozen template."),
     N_("Its frozen template was there."),
     N_("Its frozen template was not there yet."),
     N_("%(mib)s MiB of its memory were left for others."),
+    N_("%(mib)s MiB of its memory were left: the fewer, the better in a pool that is packed."),
     N_("Its processors were %(number)s percent busy."),
     N_("No other desktop of its pool was there."),
     N_("1 other desktop of its pool was there."),

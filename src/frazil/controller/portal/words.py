@@ -15,7 +15,7 @@ from frazil.controller.portal.reader import Reader
 from frazil.controller.portal.said import Said, said
 from frazil.model.desktop import Phase
 from frazil.wire.hostlink import FailureField
-from frazil.wire.rest import Assignment, AtSignOut, PoolKind, Role
+from frazil.wire.rest import Assignment, AtSignOut, PoolKind, PoolPlacement, Role
 
 Tone = Literal["ok", "busy", "bad", "idle"]
 
@@ -54,6 +54,10 @@ SIGN_OUTS: dict[AtSignOut, str] = {
     "reset": N_("Reset to the image"),
 }
 """What a persistent pool may do; a floating one destroys."""
+PLACEMENTS: dict[PoolPlacement, str] = {
+    "spread": N_("Spread over hosts: the loss of one takes few"),
+    "pack": N_("Packed: one host is filled before the next"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,9 @@ class Words:
 
     def sign_out_options(self) -> list[tuple[str, str]]:
         return [(action, self.reader.gettext(text)) for action, text in SIGN_OUTS.items()]
+
+    def placement_options(self) -> list[tuple[str, str]]:
+        return [(placement, self.reader.gettext(text)) for placement, text in PLACEMENTS.items()]
 
     def kind_options(self) -> list[tuple[str, str]]:
         return [(kind, self.reader.gettext(text)) for kind, text in KINDS.items()]

@@ -81,7 +81,9 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
                 last_start_at=last_starts.get(row.id),
                 pause_after=timedelta(seconds=row.pause_after_s) if row.pause_after_s else None,
                 fork_kind=forked.get(row.id),
-                where=Where(labels=frozenset(row.host_labels.items())),
+                where=Where(
+                    labels=frozenset(row.host_labels.items()), pack=row.placement == "pack", apart_by=row.apart_by
+                ),
             )
             for row in pool_rows
         ),

@@ -44,6 +44,14 @@ def explanation(tx: sa.Connection, row: DesktopRow, *, ctx: Context, presence: P
 def _chosen(host: str, placement: PlacementRow) -> str:
     if placement.able == 1:
         return f"It was placed on the host {host}, the only one of {placement.of_hosts} that could take it then."
+    apart = placement.apart
+    if apart is not None:
+        place = f"{apart.by}={apart.value}" if apart.value else f"no {apart.by}"
+        return (
+            f"It was placed on the host {host}: of {placement.of_hosts} hosts {placement.able} could take it then. "
+            f"Its pool is kept apart by {apart.by}: {place} had the fewest of its desktops, {apart.there}, and of the "
+            "hosts there this one had the most points."
+        )
     return (
         f"It was placed on the host {host}: of {placement.of_hosts} hosts {placement.able} could take it then, "
         "and this one had the most points."
@@ -68,7 +76,7 @@ def _placement(row: PlacementRow) -> Placement:
             name="room",
             points=round(score.room),
             most=ROOM_MOST,
-            text=f"{score.left_mib} MiB of its memory were left for others.",
+            text=_of_room(score),
         ),
         Points(
             name="processors",
@@ -87,6 +95,12 @@ def _of_template(score: Score) -> str:
     if score.has_template is None:
         return "It boots, so it needs no frozen template."
     return "Its frozen template was there." if score.has_template else "Its frozen template was not there yet."
+
+
+def _of_room(score: Score) -> str:
+    if score.pack:
+        return f"{score.left_mib} MiB of its memory were left: the fewer, the better in a pool that is packed."
+    return f"{score.left_mib} MiB of its memory were left for others."
 
 
 def _of_together(together: int) -> str:

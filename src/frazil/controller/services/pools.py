@@ -91,6 +91,8 @@ class Pools:
                 max_sessions=request.max_sessions,
                 keep_deleted_s=request.keep_deleted_s,
                 host_labels=request.host_labels,
+                placement=request.placement,
+                apart_by=request.apart_by,
                 policy=request.policy.applied_to(Policy()) if request.policy is not None else Policy(),
                 version=1,
                 deleting=False,
@@ -252,7 +254,8 @@ def _note_policy(ctx: Context, tx: sa.Connection, name: str, policy: Policy, *, 
 
 def _told(value: object) -> object:
     """What a setting was changed to, as the history has it."""
-    return (labels.in_words(value) or "none") if isinstance(value, dict) else value
+    said = labels.in_words(value) if isinstance(value, dict) else value
+    return "none" if said == "" else said
 
 
 def _check_bounds(spares: int, max_desktops: int) -> None:

@@ -142,6 +142,8 @@ def pool_models(tx: sa.Connection, rows: list[PoolRow], *, ctx: Context, presenc
             max_sessions=row.max_sessions,
             keep_deleted_s=row.keep_deleted_s,
             host_labels=row.host_labels,
+            placement=row.placement,
+            apart_by=row.apart_by,
             policy=PolicyField.of(row.policy),
             version=row.version,
             deleting=row.deleting,

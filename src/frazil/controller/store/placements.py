@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from frazil.controller.planning.placement import Chosen
-from frazil.controller.planning.scores import Score
+from frazil.controller.planning.scores import Apart, Score
 from frazil.controller.store.rows import PlacementRow
 from frazil.controller.store.tables import TENANT, placements
 from frazil.controller.store.upsert import upsert
@@ -23,7 +23,7 @@ def keep(tx: sa.Connection, desktop_id: str, chosen: Chosen, *, now: datetime) -
         "at": now,
         "able": chosen.able,
         "of_hosts": chosen.of_hosts,
-        "score": asdict(chosen.score),
+        "score": asdict(chosen.score) | {"kept_apart": asdict(chosen.apart) if chosen.apart is not None else None},
     }
     upsert(tx, placements, values, keys=["desktop_id"])
 
@@ -43,5 +43,8 @@ def find(tx: sa.Connection, desktop_id: str) -> PlacementRow | None:
         left_mib=said["left_mib"],
         busy=said["busy"],
         together=said["together"],
+        pack=said.get("pack", False),
     )
-    return PlacementRow(found["host_id"], found["at"], found["able"], found["of_hosts"], score)
+    kept_apart = said.get("kept_apart")
+    apart = Apart(**kept_apart) if kept_apart is not None else None
+    return PlacementRow(found["host_id"], found["at"], found["able"], found["of_hosts"], score, apart)

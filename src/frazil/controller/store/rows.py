@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from frazil.controller.planning.scores import Score
+from frazil.controller.planning.scores import Apart, Score
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, Seen, State, Wanted
 from frazil.model.policy import Policy
 from frazil.model.quota import Amounts
 from frazil.wire.hostlink import Capabilities, HostLoad, Profile, ReadyWhen, Start
-from frazil.wire.rest import Assignment, AtSignOut, PoolKind, Role
+from frazil.wire.rest import Assignment, AtSignOut, PoolKind, PoolPlacement, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +143,8 @@ class PoolRow:
     max_sessions: int = 0
     keep_deleted_s: int = 7 * 86400
     host_labels: dict[str, str] = field(default_factory=dict)
+    placement: PoolPlacement = "spread"
+    apart_by: str = ""
     policy: Policy = field(default_factory=Policy)
     version: int
     deleting: bool
@@ -269,6 +271,7 @@ class PlacementRow:
     able: int
     of_hosts: int
     score: Score
+    apart: Apart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,3 +55,23 @@ async def test_a_pool_asks_for_hosts_and_ends_that(world: World, people: People)
     looked = {"If-Match": made.headers["ETag"]}
     changed = await people.boss.patch("/pools/desk", json={"host_labels": {}}, headers=looked)
     assert (changed.status_code, changed.json()["host_labels"]) == (200, {})
+
+
+async def test_a_pool_is_packed_and_kept_apart_and_that_is_ended(world: World, people: People) -> None:
+    await world.host()
+    await world.image()
+    body = {"name": "desk", "image": "debian"}
+    for wrong in ({"apart_by": "Rack"}, {"placement": "heap"}):
+        answer = await people.boss.post("/pools", json=body | wrong)
+        assert (answer.status_code, answer.json()["field"]) == (422, next(iter(wrong)))
+    made = await people.boss.post("/pools", json=body)
+    assert (made.json()["placement"], made.json()["apart_by"]) == ("spread", "")
+    tag = made.headers["ETag"]
+    for change in ({"placement": "pack", "apart_by": "rack"}, {"placement": "spread"}, {"apart_by": ""}):
+        changed = await people.boss.patch("/pools/desk", json=change, headers={"If-Match": tag})
+        assert changed.status_code == 200
+        assert changed.json() | change == changed.json()
+        tag = changed.headers["ETag"]
+    events = [event.text for event in (await world.services.events.list_for(world.root)).items]
+    assert "The pool desk was changed: placement pack, apart_by rack." in events
+    assert "The pool desk was changed: apart_by none." in events

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frazil.controller.planning import HostFacts, MakeSpare, plan
+from frazil.controller.planning import HostFacts, MakeSpare, Where, plan
 from frazil.controller.planning.placement import Need, Rooms
 from frazil.controller.planning.refusals import Why
 from frazil.model.desktop import Guest, Power, State
@@ -154,6 +154,7 @@ def fleets(draw: st.DrawFn) -> tuple[list[HostFacts], list[Need]]:
             busy=draw(st.sampled_from([0.0, 0.5, 2.0])),
             up=draw(st.integers(0, 4)) > 0,
             images_ready=frozenset(draw(st.sets(st.sampled_from(["i1", "i2"])))),
+            labels={"room": draw(st.sampled_from(["1", "2"])), **draw(st.sampled_from([{}, {"rack": f"r{n % 2}"}]))},
         )
         for n in range(draw(st.integers(1, 6)))
     ]
@@ -164,6 +165,12 @@ def fleets(draw: st.DrawFn) -> tuple[list[HostFacts], list[Need]]:
             ("p2", "i1", 300, "k"),
             ("p3", "i2", 500, None),
         )
+    ]
+    kinds += [
+        replace(kinds[0], pool_id="p4", where=Where(labels=frozenset({("room", "1")}), pack=True)),
+        replace(kinds[0], pool_id="p5", where=Where(apart_by="room")),
+        replace(kinds[2], pool_id="p5", where=Where(apart_by="room")),
+        replace(kinds[0], pool_id="p6", where=Where(apart_by="rack", pack=True)),
     ]
     return hosts, draw(st.lists(st.sampled_from(kinds), max_size=40))
 

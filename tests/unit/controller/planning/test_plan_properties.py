@@ -111,6 +111,15 @@ def test_no_pool_grows_past_its_bound_and_none_makes_more_spares_than_it_wants(m
 
 
 @given(moments())
+def test_nothing_is_placed_where_its_pool_or_the_host_does_not_want_it(moment: Facts) -> None:
+    phases, of_pools = _phases(moment), {one.id: one for one in moment.pools}
+    for action in plan(moment).actions:
+        if isinstance(action, Place | MakeSpare):
+            pool_id = action.pool_id if isinstance(action, MakeSpare) else phases[action.desktop_id][0].pool_id
+            assert _fits(moment.hosts[action.host_id], of_pools[pool_id])
+
+
+@given(moments())
 def test_only_what_is_surely_gone_is_forgotten(moment: Facts) -> None:
     phases = _phases(moment)
     for action in plan(moment).actions:

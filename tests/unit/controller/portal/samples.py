@@ -172,6 +172,8 @@ def pool(n: int = 40, *, ready: int = 2, total: int = 12, note: str = "", name: 
         note=note,
         created_at=NOW - timedelta(days=3),
         host_labels={"room": "3"} if n == 41 else {},
+        placement="pack" if n == 41 else "spread",
+        apart_by="rack" if n == 41 else "",
     )
 
 

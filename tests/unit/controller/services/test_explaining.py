@@ -8,7 +8,7 @@ from frazil.controller.planning.scores import APART_MOST, PROCESSORS_MOST, ROOM_
 from frazil.controller.store import tables as t
 from frazil.model.desktop import Phase
 from frazil.model.errors import NotFound, Refused
-from frazil.wire.rest import Explanation, SessionRequest
+from frazil.wire.rest import Explanation, HostChange, PoolRequest, SessionRequest
 from tests.unit.controller.services.given import entitled
 from tests.unit.controller.world import World
 
@@ -107,3 +107,42 @@ async def test_whose_desktop_it_is_does_not_learn_of_hosts(world: World) -> None
     opened = await world.services.sessions.open(ann, SessionRequest(pool="desk"))
     with pytest.raises(Refused):
         await world.services.desktops.explain(ann, opened.session.desktop.id)
+
+
+async def test_of_a_packed_pool_it_is_said_what_speaks_for_a_fuller_host(world: World) -> None:
+    await world.host(number=1, memory_mib=60_000)
+    await world.host(number=2, memory_mib=20_000)
+    await world.image()
+    for host in world.hosts:
+        await host.obey()
+    request = PoolRequest(name="desk", image="debian", spares=1, placement="pack", start_deadline_s=60)
+    await world.services.pools.create(world.root, request)
+    await world.settle()
+    found = await _explained(world)
+    assert found.host_name == "host-2"
+    assert found.placement is not None
+    texts = {part.name: part.text for part in found.placement.parts}
+    left_mib = 20_000 - 768 - 256
+    assert texts["room"] == f"{left_mib} MiB of its memory were left: the fewer, the better in a pool that is packed."
+
+
+async def test_of_a_pool_that_is_kept_apart_the_place_is_said(world: World) -> None:
+    for number, rack in ((1, "a"), (2, "")):
+        await world.host(number=number)
+        change = HostChange(labels={"rack": rack} if rack else {})
+        await world.services.hosts.change(world.root, f"host-{number}", change, if_match=1)
+    await world.image()
+    for host in world.hosts:
+        await host.obey()
+    request = PoolRequest(name="desk", image="debian", spares=2, apart_by="rack", start_deadline_s=60)
+    await world.services.pools.create(world.root, request)
+    await world.settle()
+    texts = {}
+    for one in (await world.services.desktops.list_for(world.root)).items:
+        found = await world.services.desktops.explain(world.root, one.id)
+        texts[found.host_name] = found.text.partition(". ")[2]
+    end = "and of the hosts there this one had the most points."
+    assert texts == {
+        "host-1": f"Its pool is kept apart by rack: rack=a had the fewest of its desktops, 0, {end}",
+        "host-2": f"Its pool is kept apart by rack: no rack had the fewest of its desktops, 0, {end}",
+    }

@@ -55,7 +55,8 @@ def kept_in(form: Mapping[str, str]) -> dict[str, object]:
 
 def placed_in(form: Mapping[str, str], reader: Reader) -> dict[str, object]:
     """What the form says of the hosts that the pool's desktops go to. Raises WrongForm."""
-    return {"host_labels": labels_of(form, "host_labels", reader)} if "host_labels" in form else {}
+    asked = {"host_labels": labels_of(form, "host_labels", reader)} if "host_labels" in form else {}
+    return asked | {name: form[name].strip() for name in ("placement", "apart_by") if name in form}
 
 
 class Pools:
@@ -141,7 +142,7 @@ class Pools:
 
         def asked() -> PoolChange:
             all_of_it = said | kept_in(call.form) | placed_in(call.form, call.reader)
-            return read(PoolChange, all_of_it, call.reader, names=_DAYS)
+            return read(PoolChange, all_of_it, call.reader, names=_DAYS, empty=("apart_by",))
 
         return await self._change(call, asked)
 
