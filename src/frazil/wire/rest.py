@@ -30,10 +30,13 @@
 ``DELETE /pools/{pool}/users/{user}``     204: may no longer
 ``PUT    /pools/{pool}/groups/{group}``   204: all in the group may use the pool
 ``DELETE /pools/{pool}/groups/{group}``   204: may no longer
-``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host`
+``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host` with ETag
+``DELETE /hosts/{host}``             with `If-Match` → `ForgottenHost`: it is gone for good; 409 while it is connected,
+                                     or has persons' own desktops on its disk, unless `with_desktops`
 ``PUT    /hosts/{host}/maintenance`` `Host`: takes no new desktops, and is left by those that nobody uses
 ``DELETE /hosts/{host}/maintenance`` `Host`: takes desktops again
 ``GET    /strays``                   `Page[QuarantinedThing]`
+``POST   /strays/{stray}/adopt``     `AdoptRequest` → 202 `Desktop`: a desktop by its id, or as the list names it
 ``GET    /images``, ``POST``         `Page[Image]`; `ImageRequest` → 202 `Operation`
 ``GET    /images/{image}``           `Image`
 ``POST   /images/{image}/retry``     202 `Operation`
@@ -410,14 +413,45 @@ class Host(Message):
     templates: list[HostTemplate] = []
     room: list[HostRoom] = []
     maintenance: HostMaintenance | None = Field(None, description="Null while it takes desktops")
+    revision: int = Field(0, description="Another one once other desktops are there, or are other persons'")
+
+
+class ForgottenHost(Message):
+    """What became of the desktops of a host that was forgotten.
+
+    replaced: how many are made anew elsewhere, where they are needed. given_up: names of persons' own, with what was on
+    their disks. sessions_ended: how many were open there.
+    """
+
+    id: str
+    name: str
+    replaced: int
+    given_up: list[str]
+    sessions_ended: int
 
 
 class QuarantinedThing(Message):
+    """`image_id`: of a desktop that can be taken back, into a pool of that image; null of anything else, or while its
+    host is not connected."""
+
     host_id: str
     kind: str
     name: str
     desktop_id: str | None
     detail: str
+    image_id: str | None = None
+
+
+class AdoptRequest(Request):
+    """Take a stray desktop back as it lies, into a persistent pool whose desktops are kept.
+
+    `user`: whose it is to be; when null, the one person who ever had a session on it. `host`: where it is, if it is on
+    several. Each by name or id.
+    """
+
+    pool: str
+    user: str | None = None
+    host: str | None = None
 
 
 class ImageRequest(Request):

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response
+from fastapi import Response
 
 from frazil.controller.api.callers import Caller, Svc
 from frazil.controller.api.endpoints import Endpoint
-from frazil.controller.api.params import Cursor, Limit
+from frazil.controller.api.params import Cursor, IfMatch, Limit, etag, version_of
 from frazil.controller.identity import Right
 from frazil.controller.metrics import CONTENT_TYPE
-from frazil.wire.rest import Host, Image, ImageRequest, Operation, Page, QuarantinedThing
+from frazil.wire.rest import (
+    AdoptRequest,
+    Desktop,
+    ForgottenHost,
+    Host,
+    Image,
+    ImageRequest,
+    Operation,
+    Page,
+    QuarantinedThing,
+)
 
 __all__ = ["ENDPOINTS"]
 
@@ -18,8 +28,16 @@ async def list_hosts(caller: Caller, services: Svc, limit: Limit = 100, cursor: 
     return await services.hosts.list_for(caller, limit=limit, cursor=cursor)
 
 
-async def show_host(host: str, caller: Caller, services: Svc) -> Host:
-    return await services.hosts.show(caller, host)
+async def show_host(host: str, response: Response, caller: Caller, services: Svc) -> Host:
+    shown = await services.hosts.show(caller, host)
+    response.headers["ETag"] = etag(shown.revision)
+    return shown
+
+
+async def forget_host(
+    host: str, caller: Caller, services: Svc, with_desktops: bool = False, if_match: IfMatch = None
+) -> ForgottenHost:
+    return await services.hosts.forget(caller, host, if_match=version_of(if_match), with_desktops=with_desktops)
 
 
 async def begin_maintenance(host: str, caller: Caller, services: Svc) -> Host:
@@ -32,6 +50,10 @@ async def end_maintenance(host: str, caller: Caller, services: Svc) -> Host:
 
 async def list_strays(caller: Caller, services: Svc) -> Page[QuarantinedThing]:
     return await services.hosts.strays(caller)
+
+
+async def adopt(stray: str, caller: Caller, body: AdoptRequest, services: Svc) -> Desktop:
+    return await services.desktops.adopt(caller, stray, body)
 
 
 async def list_images(caller: Caller, services: Svc, limit: Limit = 100, cursor: Cursor = None) -> Page[Image]:
@@ -80,6 +102,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Show a host",
     ),
     Endpoint(
+        method="DELETE",
+        path="/hosts/{host}",
+        permission=Right.CHANGE_HOSTS,
+        handler=forget_host,
+        response=ForgottenHost,
+        summary="Forget a host that is gone for good",
+    ),
+    Endpoint(
         method="PUT",
         path="/hosts/{host}/maintenance",
         permission=Right.CHANGE_HOSTS,
@@ -102,6 +132,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=list_strays,
         response=Page[QuarantinedThing],
         summary="List what hosts have that nobody here knows of",
+    ),
+    Endpoint(
+        method="POST",
+        path="/strays/{stray}/adopt",
+        permission=Right.CHANGE_HOSTS,
+        handler=adopt,
+        status=202,
+        response=Desktop,
+        summary="Take a stray desktop back as it lies",
     ),
     Endpoint(
         method="GET",

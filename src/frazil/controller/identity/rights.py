@@ -23,7 +23,7 @@ class Right(Enum):
     SEE_IMAGES = "see images, and the progress of slow calls"
     CHANGE_IMAGES = "make and delete images"
     SEE_HOSTS = "see hosts and what is in quarantine on them"
-    CHANGE_HOSTS = "put hosts into maintenance, and end it"
+    CHANGE_HOSTS = "put hosts into maintenance, end it, forget hosts that are gone, and take back what is in quarantine"
     SEE_DESKTOPS = "see all desktops, their screens and their history"
     RUN_DESKTOPS = "start, restart, stop, pause and retry desktops"
     DELETE_DESKTOPS = "delete desktops"

@@ -60,9 +60,11 @@ CALLS: dict[str, tuple[Any, Answers]] = {
     "DELETE /pools/{pool}/groups/{group}": (None, (401, 403, 403, 403, 403, 204, 403, 204)),
     "GET /hosts": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /hosts/{host}": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
+    "DELETE /hosts/{host}": (None, (401, 403, 403, 403, 403, 403, 403, 428)),
     "PUT /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
     "DELETE /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
     "GET /strays": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
+    "POST /strays/{stray}/adopt": ({"pool": "desk"}, (401, 403, 403, 403, 403, 403, 403, 404)),
     "GET /metrics": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /images": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "POST /images": ({"name": "new", "recipe": "debian-icewm"}, (401, 403, 403, 403, 403, 202, 403, 202)),
@@ -131,6 +133,7 @@ def _path(endpoint: Endpoint, ids: dict[str, str]) -> str:
         pool="desk",
         image="debian",
         host=ids["host"],
+        stray="nothing",
         desktop=ids["desktop"],
     )
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from frazil.controller.api.problems import status_of
 from frazil.controller.identity import Right
 from frazil.controller.portal.dispatch import Call, Entry, Handler, Portal
+from frazil.controller.portal.forms import WrongForm, read, version_read
 from frazil.controller.portal.paging import every
 from frazil.controller.portal.views import HostsView, HostView
+from frazil.model.errors import FrazilError, InvalidInput
+from frazil.wire.rest import AdoptRequest
 
 
 class Hosts:
@@ -21,6 +25,8 @@ class Hosts:
             Entry("GET", "/console/hosts/{host}", Right.SEE_HOSTS, self.show),
             Entry("POST", "/console/hosts/{host}/maintain", Right.CHANGE_HOSTS, self._maintaining(True)),
             Entry("POST", "/console/hosts/{host}/take-desktops", Right.CHANGE_HOSTS, self._maintaining(False)),
+            Entry("POST", "/console/hosts/{host}/forget", Right.CHANGE_HOSTS, self.forget),
+            Entry("POST", "/console/hosts/{host}/adopt", Right.CHANGE_HOSTS, self.adopt),
         ]
 
     async def index(self, call: Call) -> Response:
@@ -29,16 +35,45 @@ class Hosts:
         return self._portal.page(call, "console/hosts", HostsView(hosts=hosts, strays=strays), has_live=True)
 
     async def show(self, call: Call) -> Response:
+        return await self._show(call)
+
+    async def _show(self, call: Call, error: FrazilError | None = None) -> Response:
         services = self._services
         host = await services.hosts.show(call.identity, call.ref("host"))
         desktops = await every(lambda cursor: services.desktops.list_for(call.identity, cursor=cursor, limit=500))
         strays = (await services.hosts.strays(call.identity)).items
+        pools = await every(lambda cursor: services.pools.list_for(call.identity, cursor=cursor)) if strays else []
         view = HostView(
             host=host,
+            pools=pools,
             desktops=[desktop for desktop in desktops if desktop.host_id == host.id],
             strays=[stray for stray in strays if stray.host_id == host.id],
         )
-        return self._portal.page(call, "console/host", view, has_live=True)
+        trouble = self._portal.trouble(call, error) if error is not None else None
+        status = 200 if error is None else status_of(error)
+        return self._portal.page(call, "console/host", view, trouble=trouble, status=status, has_live=True)
+
+    async def forget(self, call: Call) -> Response:
+        ref, with_desktops = call.ref("host"), call.form.get("with_desktops") == "true"
+        try:
+            revision = version_read(call.form)
+            await self._services.hosts.forget(call.identity, ref, if_match=revision, with_desktops=with_desktops)
+        except FrazilError as exc:
+            return await self._show(call, exc)
+        return self._portal.see("/console/hosts", did="host-forgotten")
+
+    async def adopt(self, call: Call) -> Response:
+        try:
+            asked = {"pool": call.form.get("pool", ""), "user": call.form.get("person", "").strip()}
+            request = read(AdoptRequest, {**asked, "host": call.ref("host")}, call.reader)
+            desktop = await self._services.desktops.adopt(call.identity, call.form.get("stray", ""), request)
+        except WrongForm as exc:
+            return await self._show(
+                call, InvalidInput("The form does not say which pool.", field=next(iter(exc.wrong)))
+            )
+        except FrazilError as exc:
+            return await self._show(call, exc)
+        return self._portal.see(f"/console/desktops/{desktop.id}", did="desktop-adopted")
 
     def _maintaining(self, maintenance: bool) -> Handler:
         async def maintain(call: Call) -> Response:
