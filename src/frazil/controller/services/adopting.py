@@ -77,6 +77,7 @@ def adopt(
     desktops.take_back(
         tx, desktop_id, host_id=host.id, epoch=epoch, attempt=desktop.attempt, power=_POWER[desktop.state]
     )
+    hosts.no_stray(tx, host.id, desktop_id=desktop_id)
     text = f"The desktop {name} was taken back from the strays of the host {host.name}. It is {who.name}'s."
     journal.note(ctx, tx, "desktop.adopted", text, by=by, desktop_id=desktop_id)
     return desktop_id

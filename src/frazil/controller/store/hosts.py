@@ -175,6 +175,11 @@ def set_strays(tx: sa.Connection, host_id: str, found: Sequence[Stray]) -> bool:
     return True
 
 
+def no_stray(tx: sa.Connection, host_id: str, *, desktop_id: str) -> None:
+    """What the host has of this desktop is a stray no more; its next report says whether that is so."""
+    tx.execute(strays.delete().where(strays.c.host_id == host_id, strays.c.desktop_id == desktop_id))
+
+
 def strays_listed(tx: sa.Connection) -> list[StrayRow]:
     query = sa.select(strays).order_by(strays.c.host_id, strays.c.kind, strays.c.name)
     return [

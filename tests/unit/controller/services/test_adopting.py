@@ -67,6 +67,7 @@ async def test_one_that_is_shut_down_is_its_persons_again_under_a_later_placemen
     host = await _ground(world)
     shown = await _adopt(world)
     assert (shown.id, shown.name, shown.user_name, shown.host_name) == (ID, "own-7", "ann", "host-1")
+    assert (await world.services.hosts.strays(world.root)).items == []
     spec = await _wanted(host)
     assert (spec.epoch, spec.attempt) == (EpochField(generation=2, counter=5), 3)
     assert (spec.power, spec.keep_disk) == (Power.STOPPED, True)
