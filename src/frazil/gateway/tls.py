@@ -32,6 +32,7 @@ from frazil.gateway.viewer_trust import viewer_trust
 from frazil.model.clock import Clock
 from frazil.model.errors import InvalidInput
 from frazil.settings import Settings
+from frazil.whole_file import write_whole
 
 CA_FILE = "ca.pem"
 CA_KEY_FILE = "ca.key"
@@ -53,7 +54,7 @@ def ensure_certificates(settings: Settings, *, clock: Clock, owner_gid: int | No
     if settings.tls_certificate is not None or settings.tls_key is not None:
         content = _given_pair(settings, clock=clock)
         settings.tls_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _write(served, content, mode=mode, gid=owner_gid)
+        write_whole(served, content, mode=mode, gid=owner_gid)
         _tell_viewers(settings, content)
         return served
     settings.tls_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -63,7 +64,7 @@ def ensure_certificates(settings: Settings, *, clock: Clock, owner_gid: int | No
     if current is None or not serves(current, authority.certificate, now=clock.now(), names=names, addresses=addresses):
         pair = issue(authority, now=clock.now(), names=names, addresses=addresses)
         content = pair.certificate_pem + authority.certificate_pem + pair.key_pem
-        _write(served, content, mode=mode, gid=owner_gid)
+        write_whole(served, content, mode=mode, gid=owner_gid)
     else:
         if owner_gid is not None:
             os.chown(served, -1, owner_gid)
@@ -133,7 +134,7 @@ def _version(served: Path) -> tuple[int, int] | None:
 
 def _tell_viewers(settings: Settings, served: bytes) -> None:
     trust = viewer_trust(x509.load_pem_x509_certificates(served))
-    _write(settings.viewer_trust_file, trust.model_dump_json().encode(), mode=0o644, gid=None)
+    write_whole(settings.viewer_trust_file, trust.model_dump_json().encode(), mode=0o644)
 
 
 def _own_authority(tls_dir: Path, *, clock: Clock) -> Pair:
@@ -153,9 +154,9 @@ def _own_authority(tls_dir: Path, *, clock: Clock) -> Pair:
             return Pair(certificate, key)
     authority = make_authority(now=clock.now(), host_name=socket.gethostname())
     # The key first: without its certificate it is made again, and nothing was issued by it yet.
-    _write(key_file, authority.key_pem, mode=0o600, gid=None)
+    write_whole(key_file, authority.key_pem)
     certificate_file.unlink(missing_ok=True)
-    _write(certificate_file, authority.certificate_pem, mode=0o644, gid=None)
+    write_whole(certificate_file, authority.certificate_pem, mode=0o644)
     return authority
 
 
@@ -241,22 +242,3 @@ def _read(path: Path, *, field: str) -> bytes:
             remedy="Check the path and that root may read it.",
             field=field,
         ) from exc
-
-
-def _write(path: Path, content: bytes, *, mode: int, gid: int | None) -> None:
-    """Whole or not at all, and never readable for longer than `mode` allows."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-            if gid is not None:
-                os.fchown(fd, -1, gid)
-            os.fchmod(fd, mode)
-            file.flush()
-            os.fsync(fd)
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
