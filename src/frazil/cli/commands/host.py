@@ -51,7 +51,12 @@ def list_(as_json: Json = False) -> None:
         output.table(columns, rows, empty="No hosts. Is the server up? frazil doctor")
         if strays:
             output.say("\nQuarantined: labelled as ours and unknown to the database; left alone.")
-            output.table(("KIND", "NAME", "DETAIL"), [(it.kind, it.name, it.detail) for it in strays], empty="")
+            on = {host.id: host.name for host in hosts}
+            things = [(on.get(it.host_id, it.host_id), it.kind, it.name, it.detail) for it in strays]
+            output.table(("HOST", "KIND", "NAME", "DETAIL"), things, empty="")
+            back = next((it for it in strays if it.image_id is not None), None)
+            if back is not None:
+                output.say(f"Disks of persons' own are taken back by: frazil desktop adopt {back.name} --pool POOL")
 
     output.answer(hosts, as_json=as_json, people=people)
 

@@ -131,7 +131,7 @@ SAYINGS: tuple[str, ...] = (
     N_("The host %(name)s is in maintenance: no new desktops go there."),
     N_("Maintenance of the host %(name)s ended: it takes desktops again."),
     # frazil.controller: why a desktop is on its host
-    N_("It is on the host %(host)s. Why that one was chosen was not kept by the version that placed it."),
+    N_("It is on the host %(host)s. It was taken back there, or an older version placed it."),
     N_("It was placed on the host %(host)s, the only one of %(hosts)s that could take it then."),
     N_(
         "It was placed on the host %(host)s: of %(hosts)s hosts %(able)s could take it then, and this one had the most "

@@ -26,6 +26,8 @@ from frazil.wire.rest import AdoptRequest
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NUMBER_MAX = 1 << 30
+"""Placements and attempts are counted from 1, and the databases' numbers have 31 bits."""
 _POWER = {State.RUNNING: Power.RUNNING, State.PAUSED: Power.PAUSED, State.STOPPED: Power.STOPPED}
 
 
@@ -119,7 +121,9 @@ def _whole(desktop_id: str, strays: tuple[Stray, ...]) -> StrayDesktop:
     """What its host tells of it; raises Conflict unless it is a desktop with a disk of its own."""
     told = [stray for stray in strays if stray.desktop_id == desktop_id]
     found = next((stray.desktop for stray in told if stray.desktop is not None), None)
-    if found is None or not _ID.fullmatch(desktop_id) or found.state not in _POWER:
+    numbers = (found.epoch.generation, found.epoch.counter, found.attempt) if found is not None else ()
+    sound = _ID.fullmatch(desktop_id) and all(0 < number < _NUMBER_MAX for number in numbers)
+    if found is None or not sound or found.state not in _POWER:
         raise Conflict(
             "Its host does not tell enough of it to take it back: it lies where Frazil would not look for it, its "
             "record is missing, or the server there is of an older version.",

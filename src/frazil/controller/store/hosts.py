@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from frazil.controller.store.rows import HostBrief, HostRow, StrayRow
 from frazil.controller.store.tables import TENANT, desktops, hosts, placements, strays
-from frazil.controller.store.upsert import upsert_all
+from frazil.controller.store.upsert import insert_new, upsert_all
 from frazil.model.errors import NotFound
 from frazil.wire.hostlink import Capabilities, HostLoad, Stray
 
@@ -38,7 +38,8 @@ def hello(tx: sa.Connection, *, id: str, name: str, version: str, capabilities: 
     said = {"name": name, "version": version, "capabilities": capabilities.model_dump(mode="json"), "last_seen_at": now}
     updated = tx.execute(hosts.update().where(hosts.c.id == id).values(said)).rowcount
     if updated == 0:
-        tx.execute(hosts.insert().values(id=id, tenant_id=TENANT, created_at=now, **said))
+        # It dials every controller at once: another one may have just written the same.
+        insert_new(tx, hosts, {"id": id, "tenant_id": TENANT, "created_at": now, **said}, keys=["id"])
     return take_generations(tx, id)
 
 

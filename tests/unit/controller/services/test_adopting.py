@@ -147,6 +147,8 @@ async def _fails(world: World, kind: type[FrazilError], match: str, stray: str =
         ({"disk": "missing"}, "not there any more"),
         ({"image_id": "another"}, "an image that Frazil has no more"),
         ({"state": State.UNKNOWN}, "does not tell enough"),
+        ({"attempt": 1 << 40}, "does not tell enough"),
+        ({"epoch": EpochField(generation=1, counter=-1)}, "does not tell enough"),
     ],
 )
 async def test_what_has_no_disk_of_its_own_here_is_refused(world: World, changes: dict[str, Any], why: str) -> None:
