@@ -77,7 +77,7 @@ def test_a_forgotten_host_that_comes_back_keeps_all_that_it_has_and_persons_get_
                     stack.root.forget_host(stack.root.host(host.id))
                 return exc.value.what if "only disk" in exc.value.what else ""
 
-            named = until(refused, "it is said what would be lost")
+            named = until(refused, "it is said what would be lost", timeout_s=180)
             assert f"{anns.name} (ann), {bobs.name} (bob)" in named
             told = json.loads(_say(stack, "host", "forget", host.name, "--with-desktops", "--json"))
             assert (sorted(told["given_up"]), told["sessions_ended"]) == (sorted([anns.name, bobs.name]), 1)

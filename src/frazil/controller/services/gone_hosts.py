@@ -10,7 +10,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from frazil.controller.identity import Identity
-from frazil.controller.presence import SILENT_AFTER_S, PresenceView
+from frazil.controller.presence import LOST_AFTER_S, PresenceView
 from frazil.controller.services import finding, journal
 from frazil.controller.services.context import Context
 from frazil.controller.store import desktops, hosts, people, pools, sessions
@@ -23,7 +23,7 @@ NAMED = 20
 """So many desktops are named in a refusal."""
 _WAY_OUT = (
     "To empty it without loss, put it into maintenance. If it is gone for good, stop its server first, and forget it "
-    f"{SILENT_AFTER_S:.0f} s later."
+    "two minutes later."
 )
 
 
@@ -78,16 +78,17 @@ def forget(
 
 
 def _refuse_if_there(ctx: Context, host: HostRow, presence: PresenceView) -> None:
-    """Its own signs of life count, and what another controller wrote down of them."""
+    """Its own signs of life count, and what another controller wrote down of them, which it does now and then only."""
     if host.id in presence.up:
         raise Conflict(f"The host {host.name} is connected, so it is not forgotten.", remedy=_WAY_OUT)
-    if not presence.is_silent(host.id):
+    if not presence.is_lost(host.id):
         raise Conflict(
-            f"It is not known yet whether the host {host.name} is connected: this controller has only just begun.",
-            remedy=f"Try again in {SILENT_AFTER_S:.0f} s.",
+            f"The host {host.name} may be about to come back: as far as this controller knows, it has not been silent "
+            f"for {LOST_AFTER_S:.0f} s.",
+            remedy=f"Try again in {LOST_AFTER_S:.0f} s.",
         )
     since = ctx.clock.now() - host.last_seen_at if host.last_seen_at is not None else None
-    if since is not None and timedelta(0) <= since < timedelta(seconds=SILENT_AFTER_S):
+    if since is not None and timedelta(0) <= since < timedelta(seconds=LOST_AFTER_S):
         raise Conflict(
             f"The host {host.name} was heard {since.total_seconds():.0f} s ago, so it is not forgotten yet.",
             remedy=_WAY_OUT,

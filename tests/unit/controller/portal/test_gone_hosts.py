@@ -37,7 +37,7 @@ async def path(world: World, visitors: People) -> str:
     path = f"/console/hosts/{gone.id}"
     assert "Forget this host" not in (await visitors.boss.get(path)).text, "it is connected"
     world.hosts.clear()
-    for _ in range(3):
+    for _ in range(9):
         world.clock.advance(12)
         await world.look()
     return path
