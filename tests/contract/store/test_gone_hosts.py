@@ -124,3 +124,21 @@ def test_one_that_is_taken_back_is_on_its_host_at_once(filled: Store) -> None:
     assert (row.host_id, row.epoch, row.attempt, row.power) == ("h2", epoch, 4, Power.STOPPED)
     assert [stray.host_id for stray in filled.read_now(hosts.strays_listed)] == ["h1"]
     assert not filled.write_now(lambda tx: desktops.place(tx, "d3", host_id="h1")), "it is placed"
+
+
+def test_one_that_dials_several_controllers_at_once_is_one_host(filled: Store) -> None:
+    filled.write_now(_forget)
+    start = threading.Barrier(4)
+
+    def hello(tx: sa.Connection) -> range:
+        capabilities = Capabilities(kvm=True, spice=True, vcpus=8, memory_mib=16384, qemu="7.2.0", libvirt="9.0.0")
+        return hosts.hello(tx, id="h1", name="host-h1", version="1", capabilities=capabilities, now=NOW)
+
+    def dial() -> range:
+        start.wait(DEADLINE_S)
+        return filled.write_now(hello)
+
+    with ThreadPoolExecutor(4) as threads:
+        taken = [dialled.result(DEADLINE_S) for dialled in [threads.submit(dial) for _ in range(4)]]
+    assert len({number for block in taken for number in block}) == 4 * hosts.GENERATIONS, "no number twice"
+    assert [row.id for row in filled.read_now(hosts.listed)] == ["h1", "h2"]
