@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -29,6 +30,11 @@ DATABASE = "database.jsonl"
 FILES = "files/"
 MANIFEST_MAX_BYTES = 1 << 16
 FILE_MAX_BYTES = 1 << 20
+
+
+UNDOS_KEPT = 10
+"""So many of the backups that are made before a restore are kept."""
+_UNDO = re.compile(r"before-restore-\d{8}-\d{6}\.zip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,20 @@ def kept_files(settings: Settings) -> dict[str, tuple[Path, int]]:
         "tls/ca.pem": (settings.tls_dir / "ca.pem", 0o644),
         "tls/ca.key": (settings.tls_dir / "ca.key", 0o600),
     }
+
+
+def before_restore(settings: Settings, at: datetime) -> Path:
+    """Where what there is now is saved, for a restore to be undone."""
+    return settings.state_dir / "backups" / f"before-restore-{at:%Y%m%d-%H%M%S}.zip"
+
+
+def drop_old(place: Path, *, spare: Collection[Path]) -> None:
+    """Remove the older of what `before_restore` named in this directory; no other file, and none of `spare`."""
+    spared = {path.resolve() for path in spare}
+    made = sorted((path for path in place.iterdir() if _UNDO.fullmatch(path.name)), key=lambda path: path.name)
+    for path in made[:-UNDOS_KEPT]:
+        if path.resolve() not in spared:
+            path.unlink(missing_ok=True)
 
 
 def write(path: Path, manifest: Manifest, *, lines: Iterable[bytes], files: Mapping[str, Path]) -> None:

@@ -16,6 +16,7 @@ from frazil.cli.portal import portal_url
 from frazil.client import Client
 from frazil.model.errors import InvalidInput, Unavailable
 from frazil.settings import Settings, load
+from frazil.whole_file import write_whole
 
 CONFIG = Path("/etc/frazil/frazil.toml")
 
@@ -50,11 +51,7 @@ def save(path: Path, sign_in: SignIn) -> None:
             "ca": str(sign_in.ca.resolve()) if sign_in.ca else None,
         }
     )
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(text)
-    fresh.replace(path)
+    write_whole(path, text.encode())
 
 
 def saved(path: Path) -> SignIn | None:

@@ -152,6 +152,19 @@ class Client:
         method = "PUT" if maintenance else "DELETE"
         return self._calls.parse(rest.Host, self._calls.send(method, f"/hosts/{part(host)}/maintenance"))
 
+    def forget_host(self, host: rest.Host, *, with_desktops: bool = False) -> rest.ForgottenHost:
+        """Take a host that is gone for good out of the database, as it was looked at; Stale when that has changed.
+
+        with_desktops: with persons' own desktops that have their only disk there.
+        """
+        response = self._calls.send(
+            "DELETE",
+            f"/hosts/{part(host.id)}",
+            query={"with_desktops": "true"} if with_desktops else {},
+            headers={"If-Match": f'"{host.holding}"'},
+        )
+        return self._calls.parse(rest.ForgottenHost, response)
+
     def invite_host(self) -> rest.HostInvitation:
         """A token with which another machine becomes a host."""
         return self._calls.parse(rest.HostInvitation, self._calls.send("POST", "/hosts/invitations"))
@@ -166,6 +179,11 @@ class Client:
 
     def strays(self) -> list[rest.QuarantinedThing]:
         return list(self._calls.items(rest.QuarantinedThing, "/strays"))
+
+    def adopt(self, stray: str, request: rest.AdoptRequest) -> rest.Desktop:
+        """Take a stray desktop back as it lies. stray: its id, or as the list of strays names it."""
+        response = self._calls.send("POST", f"/strays/{part(stray)}/adopt", body=request)
+        return self._calls.parse(rest.Desktop, response)
 
     def images(self) -> list[rest.Image]:
         return list(self._calls.items(rest.Image, "/images"))

@@ -298,6 +298,7 @@ class HostLinks:
             case Observed() | DesktopSeen() | ImageSeen() | HostEvent():
                 if isinstance(message, Observed):
                     ctx.presence.saw_templates(host_id, message.templates)
+                    ctx.presence.saw_strays(host_id, message.strays)
                 if not self._leadership.leads:
                     return
                 changed = await self._reports.take_in(Report(host_id, message, link.sent))

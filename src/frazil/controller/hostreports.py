@@ -121,13 +121,23 @@ class Report:
     sent: Desired | None
 
 
-def take_in(ctx: Context, tx: sa.Connection, reports: Sequence[Report]) -> bool:
-    """Write down what hosts report, all of it together; whether anything is otherwise now.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """changed: whether anything is otherwise now. strangers: hosts that were forgotten, of which nothing was taken."""
+
+    changed: bool
+    strangers: frozenset[str]
+
+
+def take_in(ctx: Context, tx: sa.Connection, reports: Sequence[Report]) -> Taken:
+    """Write down what hosts report, all of it together.
 
     What a host does not name is absent only if its report is complete and made after the newest Desired was taken in;
     an earlier report may just not know of a thing yet.
     """
     now = ctx.clock.now()
+    strangers = hosts.unknown(tx, {report.host_id for report in reports})
+    reports = [report for report in reports if report.host_id not in strangers]
     seen = [(report.host_id, one) for report in reports for one in _desktops(report, now)]
     changed = bool(desktops.saw_all(tx, [(host_id, _seen(host_id, one)) for host_id, one in seen], now=now))
     for _, one in seen:
@@ -140,7 +150,7 @@ def take_in(ctx: Context, tx: sa.Connection, reports: Sequence[Report]) -> bool:
             case HostEvent():
                 _event(ctx, tx, report.message)
                 changed = True
-    return changed
+    return Taken(changed, strangers)
 
 
 def _tells_absence(report: Report) -> Desired | None:

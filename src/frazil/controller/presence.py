@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from frazil.model.clock import Clock
-from frazil.wire.hostlink import HostLoad, TemplateObservation
+from frazil.wire.hostlink import HostLoad, Stray, TemplateObservation
 
 SILENT_AFTER_S = 15.0
 """Heartbeats come every 5 s; three missed ones make a host silent."""
@@ -24,6 +24,8 @@ class PresenceView:
     loads: dict[str, HostLoad]
     templates: dict[str, tuple[TemplateObservation, ...]] = field(default_factory=dict)
     """By host: the frozen templates that it said it has, or is making."""
+    strays: dict[str, tuple[Stray, ...]] = field(default_factory=dict)
+    """By host: what it has that nobody wants there, as it told last."""
     lost: frozenset[str] = frozenset()
     """Hosts that have been silent for `LOST_AFTER_S`."""
     began_long_ago: bool = False
@@ -50,6 +52,7 @@ class Presence:
         self._loads: dict[str, HostLoad] = {}
         self._unflushed: set[str] = set()
         self._templates: dict[str, tuple[TemplateObservation, ...]] = {}
+        self._strays: dict[str, tuple[Stray, ...]] = {}
         self._known: set[str] = set()
 
     def heard(self, host_id: str, load: HostLoad | None = None) -> bool:
@@ -76,6 +79,7 @@ class Presence:
             in_grace,
             dict(self._loads),
             dict(self._templates),
+            dict(self._strays),
             lost=frozenset(host_id for host_id, heard_s in self._heard_s.items() if heard_s < lost_since_s),
             began_long_ago=self._started_s < lost_since_s,
             known=frozenset(self._known),
@@ -87,9 +91,20 @@ class Presence:
         self._known.add(host_id)
         return first
 
+    def forget(self, host_id: str) -> None:
+        """It is no host of this installation any more; if it comes back it is a new one."""
+        for known in (self._heard_s, self._loads, self._templates, self._strays):
+            known.pop(host_id, None)
+        self._unflushed.discard(host_id)
+        self._known.discard(host_id)
+
     def saw_templates(self, host_id: str, templates: Iterable[TemplateObservation]) -> None:
         """The host named all its templates."""
         self._templates[host_id] = tuple(templates)
+
+    def saw_strays(self, host_id: str, strays: Iterable[Stray]) -> None:
+        """The host named all that it has and nobody wants there."""
+        self._strays[host_id] = tuple(strays)
 
     def saw_template(self, host_id: str, template: TemplateObservation) -> None:
         """The host told of one of its templates."""

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from frazil.controller.hostreports import Report, take_in
+from frazil.controller.hostreports import Report, Taken, take_in
 from frazil.controller.leadership import Leadership
 from frazil.controller.services.context import Context
 from frazil.controller.together import Together
-from frazil.model.errors import FrazilError
+from frazil.model.errors import FrazilError, NotFound
 
 AT_ONCE = 200
 """At most so many reports in one transaction."""
@@ -31,13 +31,17 @@ class Reports:
         self._together: Together[Report, bool] = Together(self._write, at_once=AT_ONCE)
 
     async def take_in(self, report: Report) -> bool:
-        """Returns once it is written down; whether anything is otherwise now. A link waits for each before its next."""
+        """Returns once it is written down; whether anything is otherwise now. A link waits for each before its next.
+
+        Raises NotFound when the host was forgotten.
+        """
         return await self._together.ask(report)
 
     async def _write(self, reports: Sequence[Report]) -> list[bool | Exception]:
         """Raises FrazilError when the database can't be used, or another controller leads."""
         try:
-            return [await self._one_transaction(reports)] * len(reports)
+            taken = await self._one_transaction(reports)
+            return [_stranger() if report.host_id in taken.strangers else taken.changed for report in reports]
         except FrazilError:
             raise
         except IntegrityError:
@@ -49,10 +53,17 @@ class Reports:
 
     async def _alone(self, report: Report) -> bool | Exception:
         try:
-            return await self._one_transaction([report])
+            taken = await self._one_transaction([report])
+            return _stranger() if taken.strangers else taken.changed
         except Exception as exc:
             log.exception("reports.not-written", host=report.host_id, kind=report.message.type)
             return exc
 
-    async def _one_transaction(self, reports: Sequence[Report]) -> bool:
-        return await self._leadership.write(lambda tx: take_in(self._ctx, tx, reports), changes=bool)
+    async def _one_transaction(self, reports: Sequence[Report]) -> Taken:
+        return await self._leadership.write(
+            lambda tx: take_in(self._ctx, tx, reports), changes=lambda taken: taken.changed
+        )
+
+
+def _stranger() -> NotFound:
+    return NotFound("The host was forgotten while it was away: it is to say hello, as a new one.")

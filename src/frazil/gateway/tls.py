@@ -32,7 +32,7 @@ from frazil.model.clock import Clock
 from frazil.model.errors import InvalidInput
 from frazil.settings import Settings
 from frazil.trust.authority import Pair, issue, lasts, make_authority, serves
-from frazil.whole_files import write_whole
+from frazil.whole_file import write_whole
 
 CA_FILE = "ca.pem"
 CA_KEY_FILE = "ca.key"
@@ -134,7 +134,7 @@ def _version(served: Path) -> tuple[int, int] | None:
 
 def _tell_viewers(settings: Settings, served: bytes) -> None:
     trust = viewer_trust(x509.load_pem_x509_certificates(served))
-    write_whole(settings.viewer_trust_file, trust.model_dump_json().encode(), mode=0o644, gid=None)
+    write_whole(settings.viewer_trust_file, trust.model_dump_json().encode(), mode=0o644)
 
 
 def _own_authority(tls_dir: Path, *, clock: Clock) -> Pair:
@@ -154,9 +154,9 @@ def _own_authority(tls_dir: Path, *, clock: Clock) -> Pair:
             return Pair(certificate, key)
     authority = make_authority(now=clock.now(), host_name=socket.gethostname())
     # The key first: without its certificate it is made again, and nothing was issued by it yet.
-    write_whole(key_file, authority.key_pem, mode=0o600, gid=None)
+    write_whole(key_file, authority.key_pem)
     certificate_file.unlink(missing_ok=True)
-    write_whole(certificate_file, authority.certificate_pem, mode=0o644, gid=None)
+    write_whole(certificate_file, authority.certificate_pem, mode=0o644)
     return authority
 
 

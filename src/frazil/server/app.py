@@ -141,6 +141,7 @@ class Server:
             templates=self.templates.seen,
             changed=lambda: self.keepers.wake(None),
             paused=lambda: [one.desktop_id for one in self.keepers.seen() if one.state is State.PAUSED],
+            strays=self.keepers.stray_ids,
         )
 
     def _load(self) -> HostLoad:

@@ -41,7 +41,7 @@ from frazil.trust.peers import (
     request,
     vouches,
 )
-from frazil.whole_files import write_whole
+from frazil.whole_file import write_whole
 from frazil.wire.hostlink import FailureField
 from frazil.wire.joining import (
     JOIN_PATH,

@@ -235,13 +235,32 @@ class TemplateObservation(Message):
     probe_mib: int = 0
 
 
+class StrayDesktop(Message):
+    """What a host has of a desktop that nobody wants there: enough to take it back as it lies.
+
+    epoch, attempt: the newest that there is something of. state: running, paused or stopped. disk: "own" is an overlay
+    of the image that was made to be kept; "passing", one of a desktop that is made anew, as forks are.
+    """
+
+    name: str
+    image_id: str
+    epoch: EpochField
+    attempt: int
+    state: State
+    disk: Literal["own", "passing", "missing"]
+
+
 class Stray(Message):
-    """A thing with our label that the controller's desired state does not name: quarantined, never destroyed."""
+    """A thing with our label that the controller's desired state does not name: quarantined, never destroyed.
+
+    desktop: of a disk that lies where this host looks for it; null from a host that does not tell yet.
+    """
 
     kind: Literal["domain", "disk", "image"]
     name: str
     desktop_id: str | None = None
     detail: str = ""
+    desktop: StrayDesktop | None = None
 
 
 class Hello(Message):

@@ -31,10 +31,13 @@
 ``PUT    /pools/{pool}/groups/{group}``   204: all in the group may use the pool
 ``DELETE /pools/{pool}/groups/{group}``   204: may no longer
 ``GET    /hosts``, ``/hosts/{host}`` `Page[Host]`, `Host` with ETag
+``DELETE /hosts/{host}``             with `If-Match` → `ForgottenHost`: it is gone for good; 409 while it is connected,
+                                     or has persons' own desktops on its disk, unless `with_desktops`
 ``PATCH  /hosts/{host}``             `HostChange` with `If-Match` → `Host`: its labels
 ``PUT    /hosts/{host}/maintenance`` `Host`: takes no new desktops, and is left by those that nobody uses
 ``DELETE /hosts/{host}/maintenance`` `Host`: takes desktops again
 ``GET    /strays``                   `Page[QuarantinedThing]`
+``POST   /strays/{stray}/adopt``     `AdoptRequest` → 202 `Desktop`: a desktop by its id, or as the list names it
 ``GET    /images``, ``POST``         `Page[Image]`; `ImageRequest` → 202 `Operation`
 ``GET    /images/{image}``           `Image`
 ``POST   /images/{image}/retry``     202 `Operation`
@@ -436,6 +439,23 @@ class Host(Message):
     labels: dict[str, str] = Field({}, description="By which pools ask for it, such as room: 3")
     revision: int = Field(1, description="Raised when its labels are changed; its ETag")
     address: str = Field("", description="Where other machines reach it; empty for the controller's machine")
+    holding: int = Field(
+        0, description="Another one once other desktops are there, or are other persons'; If-Match to forget it"
+    )
+
+
+class ForgottenHost(Message):
+    """What became of the desktops of a host that was forgotten.
+
+    replaced: how many are made anew elsewhere, where they are needed. given_up: names of persons' own, with what was on
+    their disks. sessions_ended: how many were open there.
+    """
+
+    id: str
+    name: str
+    replaced: int
+    given_up: list[str]
+    sessions_ended: int
 
 
 class HostInvitation(Message):
@@ -447,11 +467,27 @@ class HostInvitation(Message):
 
 
 class QuarantinedThing(Message):
+    """`image_id`: of a desktop that can be taken back, into a pool of that image; null of anything else, or while its
+    host is not connected."""
+
     host_id: str
     kind: str
     name: str
     desktop_id: str | None
     detail: str
+    image_id: str | None = None
+
+
+class AdoptRequest(Request):
+    """Take a stray desktop back as it lies, into a persistent pool whose desktops are kept.
+
+    `user`: whose it is to be; when null, the one person who ever had a session on it. `host`: where it is, if it is on
+    several. Each by name or id.
+    """
+
+    pool: str
+    user: str | None = None
+    host: str | None = None
 
 
 class ImageRequest(Request):

@@ -7,12 +7,24 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from frazil.cli.archive import DATABASE, FILE_MAX_BYTES, MANIFEST, Archive, Manifest, write
+from frazil.cli.archive import (
+    DATABASE,
+    FILE_MAX_BYTES,
+    MANIFEST,
+    UNDOS_KEPT,
+    Archive,
+    Manifest,
+    before_restore,
+    drop_old,
+    write,
+)
 from frazil.model.errors import Conflict, HostError, InvalidInput
+from frazil.settings import Settings
 
 ABOUT = Manifest(version="1.2", made_at="2030-01-31T08:30:00+00:00", installation_id="i1")
 LINES = [f'["t", {{"n": {n}}}]\n'.encode() for n in range(5000)]
@@ -109,3 +121,19 @@ def test_a_file_in_it_that_grows_when_it_is_read_is_refused(tmp_path: Path) -> N
         archive.writestr("files/tls/ca.pem", b"\0" * (FILE_MAX_BYTES + 1))
     with closing(Archive(path)) as archive_, pytest.raises(InvalidInput, match="too large"):
         archive_.file("tls/ca.pem")
+
+
+def test_of_what_is_saved_before_restores_the_newest_are_kept_and_nothing_else_goes(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path)
+    made = [before_restore(settings, datetime(2030, 1, day, tzinfo=UTC)) for day in range(1, UNDOS_KEPT + 4)]
+    place = made[0].parent
+    place.mkdir()
+    own = [place / name for name in ("before-restore-mine.zip", "monday.zip", "before-restore-20300101-000000.zip.bak")]
+    for path in (*made, *own):
+        path.touch()
+    drop_old(place, spare=[place / ".." / "backups" / made[1].name])
+    assert sorted(place.iterdir()) == sorted([made[1], *made[-UNDOS_KEPT:], *own])
+    for path in made[2:]:
+        path.unlink(missing_ok=True)
+    drop_old(place, spare=[])
+    assert sorted(place.iterdir()) == sorted([made[1], *own]), "fewer than are kept"

@@ -328,6 +328,18 @@ def test_a_pool_is_changed_only_as_it_was_seen(client: Client, answers: Answers)
     assert answers.headers[-1]["If-Match"] == '"7"'
 
 
+def test_a_host_is_forgotten_only_as_it_was_seen(client: Client, answers: Answers) -> None:
+    answers.add({
+        "id": "h1", "name": "host-a", "state": "silent", "last_seen_at": NOW, "version": "0.1.0", "capabilities": None,
+        "load": None, "desktops": 3, "holding": 4026531841,
+    })  # fmt: skip
+    told = {"id": "h1", "name": "host-a", "replaced": 2, "given_up": ["dev-1"], "sessions_ended": 1}
+    answers.add(told)
+    assert client.forget_host(client.host("host-a"), with_desktops=True).given_up == ["dev-1"]
+    assert answers.asked[-1][:2] == ("DELETE", "/api/v1/hosts/h1?with_desktops=true")
+    assert answers.headers[-1]["If-Match"] == '"4026531841"'
+
+
 def test_a_host_is_labelled_only_as_it_was_seen(client: Client, answers: Answers) -> None:
     told: dict[str, object] = {
         "id": "h1", "name": "host-a", "state": "up", "last_seen_at": NOW, "version": "1", "capabilities": None,

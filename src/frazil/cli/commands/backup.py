@@ -16,7 +16,7 @@ import typer
 
 import frazil
 from frazil.cli import connection, output
-from frazil.cli.archive import Archive, Manifest, kept_files, write
+from frazil.cli.archive import Archive, Manifest, before_restore, drop_old, kept_files, write
 from frazil.cli.exits import Exit
 from frazil.cli.options import Json
 from frazil.cli.supervisor import accounts, child, code, lock, places
@@ -24,6 +24,7 @@ from frazil.controller.app import read_installation_id
 from frazil.model.errors import Conflict, HostError, InvalidInput, Refused
 from frazil.runtime import SystemClock
 from frazil.settings import Settings
+from frazil.whole_file import write_whole
 
 DEADLINE_S = 3600.0
 
@@ -68,7 +69,7 @@ def restore(
 
     Stop Frazil first; desktops may go on. Of what happened since the backup was made Frazil then knows nothing:
     desktops that were nobody's are left to the hosts as strays, since they may be somebody's by now, everybody signs
-    in again, and API tokens have to be made anew.
+    in again, and API tokens have to be made anew. Of what is saved before a restore the newest 10 files are kept.
 
     \b
     Examples:
@@ -86,6 +87,8 @@ def restore(
         _have_files(settings, archive)
         with output.progress("Restoring", quiet=as_json):
             told = _load(settings, archive, afresh=not saving)
+        if before is not None:
+            drop_old(before.parent, spare=[before, file])
     told |= {"undo": str(before) if before else None}
     output.answer(told, as_json=as_json, people=lambda: _tell(archive.manifest, told, before))
 
@@ -156,9 +159,8 @@ def _save(settings: Settings, path: Path) -> int | None:
 
 def _before(settings: Settings) -> Path | None:
     """Save what is there now; None when there is nothing."""
-    place = settings.state_dir / "backups"
-    place.mkdir(mode=0o700, exist_ok=True)
-    path = place / f"before-restore-{SystemClock().now():%Y%m%d-%H%M%S}.zip"
+    path = before_restore(settings, SystemClock().now())
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     try:
         return None if _save(settings, path) is None else path
     except HostError as exc:
@@ -206,16 +208,8 @@ def _have_files(settings: Settings, archive: Archive) -> None:
     """Those that are missing. What is there is newer than the backup, or the same."""
     for name, (path, mode) in kept_files(settings).items():
         content = archive.file(name)
-        if content is None or path.exists():
-            continue
-        part = path.with_name(path.name + ".part")
-        part.unlink(missing_ok=True)
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        part.chmod(mode)
-        part.replace(path)
+        if content is not None and not path.exists():
+            write_whole(path, content, mode=mode)
 
 
 def _as_controller(

@@ -18,6 +18,7 @@ from frazil.client import Client
 from frazil.model.desktop import Phase
 from frazil.model.errors import InvalidInput
 from frazil.runtime import SystemClock
+from frazil.whole_file import write_whole
 from frazil.wire.rest import Session, SessionRequest
 
 VIEWER = "remote-viewer"
@@ -105,12 +106,7 @@ def _own_file(text: str) -> Path:
 
 def _write(path: Path, text: str) -> None:
     """For its owner's eyes only, whole or not at all: a ticket is in it."""
-    fresh = path.with_name(f".{path.name}.new")
     try:
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-            out.write(text)
-        fresh.replace(path)
+        write_whole(path, text.encode())
     except OSError as exc:
-        fresh.unlink(missing_ok=True)
         raise InvalidInput(f"{path} can't be written: {exc.strerror}.", field="vv") from exc

@@ -16,7 +16,7 @@ from frazil.cli.options import Json, Timeout, Wait, group
 from frazil.model.desktop import Phase
 from frazil.model.errors import InvalidInput
 from frazil.runtime import SystemClock
-from frazil.wire.rest import Desktop, Event, Explanation, RestoreRequest
+from frazil.wire.rest import AdoptRequest, Desktop, Event, Explanation, RestoreRequest
 
 app = group("Desktops: see them, start and stop them.")
 
@@ -221,6 +221,31 @@ def restore(
     output.answer(
         found, as_json=as_json, people=lambda: output.say(f"{found.name} is restored. It is {found.user_name}'s.")
     )
+
+
+@app.command()
+def adopt(
+    stray: Annotated[str, typer.Argument(metavar="STRAY", help='Its id, or its name in "frazil host list".')],
+    pool: Annotated[str, typer.Option("--pool", help="A persistent pool of its image, whose desktops are kept.")],
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="USER", help="Whose it is to be; when not given, who had sessions on it."),
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Where it is, if it is on several.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Take back a person's own desktop that a host has and Frazil knows nothing of, with what is on its disk.
+
+    It goes on as it lies: one that runs runs on, one that is shut down stays so. Its host must be connected.
+
+    \b
+    Examples:
+      frazil desktop adopt 01900000-0000-7000-8000-000000000041 --pool dev --user anna
+    """
+    with connect() as client:
+        found = client.adopt(stray, AdoptRequest(pool=pool, user=user, host=host))
+    words = f"{found.name} is in the pool {found.pool_name} from now on. It is {found.user_name}'s."
+    output.answer(found, as_json=as_json, people=lambda: output.say(words))
 
 
 @app.command()

@@ -12,7 +12,7 @@ from frazil.cli.connection import connect
 from frazil.cli.options import Json, group
 from frazil.cli.validated import valid
 from frazil.model import labels
-from frazil.wire.rest import Host, HostChange
+from frazil.wire.rest import ForgottenHost, Host, HostChange
 
 app = group("Hosts: the machines that run desktops.")
 
@@ -54,7 +54,12 @@ def list_(as_json: Json = False) -> None:
         output.table(columns, rows, empty="No hosts. Is the server up? frazil doctor")
         if strays:
             output.say("\nQuarantined: labelled as ours and unknown to the database; left alone.")
-            output.table(("KIND", "NAME", "DETAIL"), [(it.kind, it.name, it.detail) for it in strays], empty="")
+            on = {host.id: host.name for host in hosts}
+            things = [(on.get(it.host_id, it.host_id), it.kind, it.name, it.detail) for it in strays]
+            output.table(("HOST", "KIND", "NAME", "DETAIL"), things, empty="")
+            back = next((it for it in strays if it.image_id is not None), None)
+            if back is not None:
+                output.say(f"Disks of persons' own are taken back by: frazil desktop adopt {back.name} --pool POOL")
 
     output.answer(hosts, as_json=as_json, people=people)
 
@@ -117,6 +122,41 @@ def maintenance(
     with connect() as client:
         found = client.maintain(host, maintenance=state is Switch.ON)
     output.answer(found, as_json=as_json, people=lambda: _say_maintenance(found))
+
+
+@app.command()
+def forget(
+    host: HostName,
+    with_desktops: Annotated[
+        bool,
+        typer.Option("--with-desktops", help="Give up persons' own desktops that have their only disk there."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a host that is gone for good out of the database. It must not be connected.
+
+    Desktops that nobody keeps anything on are made anew on other hosts, and sessions on them end. Where a person's own
+    desktop has its disk there, nothing is done without --with-desktops. If the host comes back it is a new one: what it
+    still has is left alone and listed as strays, of which "frazil desktop adopt" takes persons' own back.
+
+    \b
+    Examples:
+      frazil host forget host-a
+      frazil host forget host-a --with-desktops
+    """
+    with connect() as client:
+        found = client.forget_host(client.host(host), with_desktops=with_desktops)
+    output.answer(found, as_json=as_json, people=lambda: _say_forgotten(found))
+
+
+def _say_forgotten(found: ForgottenHost) -> None:
+    output.say(f"{found.name} is forgotten.")
+    if found.replaced:
+        output.say(f"Desktops that were there and are made anew where they are needed: {found.replaced}.")
+    if found.sessions_ended:
+        output.say(f"Sessions that ended: {found.sessions_ended}.")
+    if found.given_up:
+        output.say(f"Given up: {', '.join(found.given_up)}.")
 
 
 @app.command()

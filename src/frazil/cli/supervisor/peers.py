@@ -24,7 +24,7 @@ from frazil.server.joining import PAIR
 from frazil.settings import Settings
 from frazil.trust.authority import Pair, lasts
 from frazil.trust.peers import Peer, certify, make_key, make_peers_authority, peer_of, read_key, vouches
-from frazil.whole_files import write_whole
+from frazil.whole_file import write_whole
 
 
 def ensure_peers(settings: Settings, accounts: Accounts, installation_id: str, *, clock: Clock) -> None:

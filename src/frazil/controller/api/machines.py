@@ -10,6 +10,9 @@ from frazil.controller.api.params import Cursor, IfMatch, Limit, etag, version_o
 from frazil.controller.identity import Right
 from frazil.controller.metrics import CONTENT_TYPE
 from frazil.wire.rest import (
+    AdoptRequest,
+    Desktop,
+    ForgottenHost,
     Host,
     HostChange,
     HostInvitation,
@@ -31,6 +34,12 @@ async def show_host(host: str, response: Response, caller: Caller, services: Svc
     shown = await services.hosts.show(caller, host)
     response.headers["ETag"] = etag(shown.revision)
     return shown
+
+
+async def forget_host(
+    host: str, caller: Caller, services: Svc, with_desktops: bool = False, if_match: IfMatch = None
+) -> ForgottenHost:
+    return await services.hosts.forget(caller, host, if_match=version_of(if_match), with_desktops=with_desktops)
 
 
 async def change_host(
@@ -59,6 +68,10 @@ async def revoke_host(host: str, caller: Caller, services: Svc) -> None:
 
 async def list_strays(caller: Caller, services: Svc) -> Page[QuarantinedThing]:
     return await services.hosts.strays(caller)
+
+
+async def adopt(stray: str, caller: Caller, body: AdoptRequest, services: Svc) -> Desktop:
+    return await services.desktops.adopt(caller, stray, body)
 
 
 async def list_images(caller: Caller, services: Svc, limit: Limit = 100, cursor: Cursor = None) -> Page[Image]:
@@ -105,6 +118,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=show_host,
         response=Host,
         summary="Show a host",
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/hosts/{host}",
+        permission=Right.CHANGE_HOSTS,
+        handler=forget_host,
+        response=ForgottenHost,
+        summary="Forget a host that is gone for good",
     ),
     Endpoint(
         method="PATCH",
@@ -154,6 +175,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=list_strays,
         response=Page[QuarantinedThing],
         summary="List what hosts have that nobody here knows of",
+    ),
+    Endpoint(
+        method="POST",
+        path="/strays/{stray}/adopt",
+        permission=Right.CHANGE_HOSTS,
+        handler=adopt,
+        status=202,
+        response=Desktop,
+        summary="Take a stray desktop back as it lies",
     ),
     Endpoint(
         method="GET",

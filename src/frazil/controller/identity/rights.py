@@ -23,7 +23,7 @@ class Right(Enum):
     SEE_IMAGES = "see images, and the progress of slow calls"
     CHANGE_IMAGES = "make and delete images"
     SEE_HOSTS = "see hosts and what is in quarantine on them"
-    CHANGE_HOSTS = "let machines join as hosts and no longer, put hosts into maintenance, and label them"
+    CHANGE_HOSTS = "let hosts join, label, maintain, revoke and forget them, and take back what is in quarantine"
     SEE_DESKTOPS = "see all desktops, their screens and their history"
     RUN_DESKTOPS = "start, restart, stop, pause and retry desktops"
     DELETE_DESKTOPS = "delete desktops"

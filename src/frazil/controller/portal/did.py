@@ -6,6 +6,7 @@ from frazil.controller.portal.marking import N_
 
 DID: dict[str, str] = {
     "assigned": N_("The desktop is theirs from now on."),
+    "desktop-adopted": N_("The desktop was taken back, as it lies."),
     "desktop-start": N_("The desktop is being started."),
     "desktop-restart": N_("The desktop is shutting down, and starts again then."),
     "desktop-stop": N_("The desktop's power is being cut."),
@@ -25,6 +26,7 @@ DID: dict[str, str] = {
     "host-maintained": N_("The host takes no new desktops. What is still there is told below."),
     "host-labelled": N_("The labels were changed. New desktops follow them."),
     "host-takes-desktops": N_("Maintenance has ended: the host takes desktops again."),
+    "host-forgotten": N_("The host was forgotten. What was there is made anew elsewhere where it is needed."),
     "image-building": N_("The image is being built. This takes some minutes."),
     "image-importing": N_("The file is being imported."),
     "image-retry": N_("The image is being made once more."),

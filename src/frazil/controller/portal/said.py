@@ -141,7 +141,7 @@ SAYINGS: tuple[str, ...] = (
     N_("The host %(name)s is labelled %(labels)s."),
     N_("The host %(name)s has no labels any more."),
     # frazil.controller: why a desktop is on its host
-    N_("It is on the host %(host)s. Why that one was chosen was not kept by the version that placed it."),
+    N_("It is on the host %(host)s. It was taken back there, or an older version placed it."),
     N_("It was placed on the host %(host)s, the only one of %(hosts)s that could take it then."),
     N_(
         "It was placed on the host %(host)s: of %(hosts)s hosts %(able)s could take it then, and this one had the most "
@@ -193,6 +193,12 @@ SAYINGS: tuple[str, ...] = (
     N_("The desktop %(name)s is gone, with its disk."),
     N_("The host %(name)s has fallen silent."),
     N_("The host %(name)s is connected."),
+    N_("The desktop %(name)s was taken back from the strays of the host %(host)s. It is %(user)s's."),
+    N_("The host %(name)s was forgotten. Desktops that were there: %(number)s; given up of them: %(lost)s."),
+    N_("The desktop %(name)s went with its host %(host)s."),
+    N_("The desktop %(name)s was given up with its host %(host)s, and with what was saved on it."),
+    N_("The desktop %(name)s is made anew, since its host %(host)s is gone."),
+    N_("The session ended. Its desktop was on the host %(host)s, which is gone."),
     N_("Being deleted"),
     N_("Paused"),
     N_("Ready"),

@@ -207,10 +207,18 @@ class HostsView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostView:
+    """`pools`: those that the caller sees, where there are strays."""
+
     host: Host
     desktops: Sequence[Desktop]
     strays: Sequence[QuarantinedThing]
+    pools: Sequence[Pool] = ()
     form: Form = field(default_factory=Form)
+
+    def pools_for(self, stray: QuarantinedThing) -> list[Pool]:
+        """Those that would keep it."""
+        fit = [pool for pool in self.pools if pool.kind == "persistent" and pool.at_sign_out == "keep"]
+        return [pool for pool in fit if pool.image_id == stray.image_id and not pool.deleting]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,13 +83,13 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
 def _make_spare(ctx: Context, tx: sa.Connection, action: MakeSpare) -> None:
     """Made and placed at once: a spare that was taken is replaced without a second look."""
     pool = pools.find(tx, action.pool_id)
-    if pool is not None and has_room(tx, pool.id):
+    if pool is not None and hosts.is_there(tx, action.host_id) and has_room(tx, pool.id):
         _place(ctx, tx, make_desktop(ctx, tx, pool, assigned_user_id=None), action.host_id, action.chosen)
 
 
 def _place(ctx: Context, tx: sa.Connection, desktop_id: str, host_id: str, chosen: Chosen | None) -> None:
-    if not desktops.place(tx, desktop_id, host_id=host_id):
-        return
+    if not hosts.is_there(tx, host_id) or not desktops.place(tx, desktop_id, host_id=host_id):
+        return  # the host was forgotten, or the desktop placed, since the plan was made
     if chosen is not None:
         placements.keep(tx, desktop_id, chosen, now=ctx.clock.now())
     host = hosts.find(tx, host_id)

@@ -32,6 +32,7 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     entitlements.grant(identity, pool, user) -> None; entitlements.revoke(identity, pool, user) -> None
     entitlements.grant_group(identity, pool, group) -> None; entitlements.revoke_group(identity, pool, group) -> None
     hosts.list_for(identity, ...) -> Page[Host]; hosts.show(identity, ref) -> Host
+    hosts.forget(identity, ref, *, if_match: int, with_desktops=False) -> ForgottenHost   (if_match: Host.revision)
     hosts.strays(identity) -> Page[QuarantinedThing]
     joining.invite(identity) -> HostInvitation
     joining.revoke(identity, ref) -> None
@@ -40,6 +41,7 @@ Each takes the caller's `Identity`, checks what it may do, and returns `wire.res
     images.retry(identity, ref) -> Operation; images.delete(identity, ref) -> Operation
     desktops.list_for(identity, *, pool=None, phase=None, mine=False, deleted=False, limit, cursor) -> Page[Desktop]
     desktops.show(identity, ref) -> Desktop
+    desktops.adopt(identity, stray, AdoptRequest) -> Desktop   (a stray's id, or as the list of strays names it)
     desktops.act(identity, ref, action) -> Desktop      (action: start restart stop shutdown pause retry delete erase)
     desktops.restore(identity, ref, RestoreRequest) -> Desktop   (from the recycle bin)
     desktops.screenshot(identity, ref) -> bytes         (PNG)

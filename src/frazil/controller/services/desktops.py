@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from frazil.controller.identity import Identity, Right
 from frazil.controller.presence import PresenceView
 from frazil.controller.services import (
+    adopting,
     explaining,
     finding,
     journal,
@@ -26,7 +27,7 @@ from frazil.controller.store import desktops, events, sessions
 from frazil.controller.store.rows import DesktopRow, EventRow
 from frazil.model.desktop import Phase, Power, State
 from frazil.model.errors import Conflict, NotFound
-from frazil.wire.rest import Desktop, Event, Explanation, Page, RestoreRequest
+from frazil.wire.rest import AdoptRequest, Desktop, Event, Explanation, Page, RestoreRequest
 
 Action = Literal["start", "restart", "stop", "shutdown", "pause", "retry", "delete", "erase"]
 OWNERS_MAY: frozenset[Action] = frozenset({"start", "retry"})
@@ -168,6 +169,19 @@ class Desktops:
         def work(tx: sa.Connection) -> Desktop:
             recycling.restore(self._ctx, tx, finding.desktop(tx, ref), to=request.user, by=identity)
             return self._shown(tx, finding.desktop(tx, ref).id, presence)
+
+        shown = await self._ctx.store.write(work)
+        self._ctx.wake()
+        return shown
+
+    async def adopt(self, identity: Identity, stray: str, request: AdoptRequest) -> Desktop:
+        """Take a stray desktop back as it lies on its host."""
+        identity.require(Right.CHANGE_HOSTS)
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> Desktop:
+            adopted = adopting.adopt(self._ctx, tx, stray, request, presence=presence, by=identity)
+            return self._shown(tx, adopted, presence)
 
         shown = await self._ctx.store.write(work)
         self._ctx.wake()

@@ -23,7 +23,7 @@ def explanation(tx: sa.Connection, row: DesktopRow, *, ctx: Context, presence: P
     if host is None:
         text = words.why(row, phase, waiting=ctx.words.waiting.get(row.id, ""))
     elif placement is None or placement.host_id != host.id:
-        text = f"It is on the host {host.name}. Why that one was chosen was not kept by the version that placed it."
+        text = f"It is on the host {host.name}. It was taken back there, or an older version placed it."
         placement = None
     else:
         text = _chosen(host.name, placement)

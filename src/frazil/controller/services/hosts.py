@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from frazil.controller import headrooms
 from frazil.controller.identity import Identity, Right
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import finding, journal, maintaining, paging
+from frazil.controller.services import adopting, finding, gone_hosts, journal, maintaining, paging
 from frazil.controller.services.context import Context
 from frazil.controller.starts import start_of
 from frazil.controller.store import desktops, hosts, images, pools
@@ -16,7 +16,7 @@ from frazil.model import labels
 from frazil.model.errors import Stale
 from frazil.model.room import Bound, Cost, Fit
 from frazil.wire.hostlink import Capabilities, HostLoad, TemplateObservation
-from frazil.wire.rest import Host, HostChange, HostRoom, HostTemplate, Page, QuarantinedThing
+from frazil.wire.rest import ForgottenHost, Host, HostChange, HostRoom, HostTemplate, Page, QuarantinedThing
 
 
 def warning(capabilities: Capabilities) -> str:
@@ -32,7 +32,15 @@ def warning(capabilities: Capabilities) -> str:
     return " ".join(said)
 
 
-def _model(tx: sa.Connection, row: HostRow, ctx: Context, presence: PresenceView, desktops_on: dict[str, int]) -> Host:
+def _model(
+    tx: sa.Connection,
+    row: HostRow,
+    ctx: Context,
+    presence: PresenceView,
+    *,
+    desktops_on: dict[str, int],
+    holdings: dict[str, int],
+) -> Host:
     takes = row.id in presence.up and not row.maintenance
     return Host(
         id=row.id,
@@ -47,6 +55,7 @@ def _model(tx: sa.Connection, row: HostRow, ctx: Context, presence: PresenceView
         templates=_templates(tx, presence.templates.get(row.id, ())),
         room=_room(tx, row, presence.loads.get(row.id, row.load)) if takes else [],
         maintenance=maintaining.left_on(tx, row, ctx=ctx, presence=presence),
+        holding=holdings[row.id],
         labels=row.labels,
         revision=row.revision,
         address=row.address,
@@ -116,8 +125,9 @@ class Hosts:
         presence = self._ctx.presence.view()
 
         def work(tx: sa.Connection) -> list[Host]:
-            on = desktops.count_by_host(tx)
-            return [_model(tx, row, self._ctx, presence, on) for row in hosts.listed(tx, after=after, limit=limit + 1)]
+            rows = hosts.listed(tx, after=after, limit=limit + 1)
+            on, holdings = desktops.count_by_host(tx), hosts.holdings(tx, [row.id for row in rows])
+            return [_model(tx, row, self._ctx, presence, desktops_on=on, holdings=holdings) for row in rows]
 
         models = await self._ctx.store.read(work)
         return paging.page(models, limit=limit, key=lambda host: host.id, model=lambda host: host)
@@ -125,9 +135,13 @@ class Hosts:
     async def show(self, identity: Identity, ref: str) -> Host:
         identity.require(Right.SEE_HOSTS)
         presence = self._ctx.presence.view()
-        return await self._ctx.store.read(
-            lambda tx: _model(tx, finding.host(tx, ref), self._ctx, presence, desktops.count_by_host(tx))
-        )
+
+        def work(tx: sa.Connection) -> Host:
+            row = finding.host(tx, ref)
+            on, holdings = desktops.count_by_host(tx), hosts.holdings(tx, [row.id])
+            return _model(tx, row, self._ctx, presence, desktops_on=on, holdings=holdings)
+
+        return await self._ctx.store.read(work)
 
     async def maintain(self, identity: Identity, ref: str, *, maintenance: bool) -> Host:
         """Want a host in maintenance, or no longer. The planner does the rest, whoever of it runs when."""
@@ -146,6 +160,26 @@ class Hosts:
         host_id = await self._ctx.store.write(work)
         self._ctx.wake()
         return await self.show(identity, host_id)
+
+    async def forget(
+        self, identity: Identity, ref: str, *, if_match: int, with_desktops: bool = False
+    ) -> ForgottenHost:
+        """Take a host out of the database that is gone for good; `if_match` is the `holding` that was looked at.
+
+        with_desktops: with persons' own desktops that have their only disk there.
+        """
+        identity.require(Right.CHANGE_HOSTS)
+        presence = self._ctx.presence.view()
+
+        def work(tx: sa.Connection) -> ForgottenHost:
+            return gone_hosts.forget(
+                self._ctx, tx, ref, if_match=if_match, with_desktops=with_desktops, presence=presence, by=identity
+            )
+
+        forgotten = await self._ctx.store.write(work)
+        self._ctx.presence.forget(forgotten.id)
+        self._ctx.wake()
+        return forgotten
 
     async def change(self, identity: Identity, ref: str, change: HostChange, *, if_match: int) -> Host:
         """`if_match` is the `revision` that the caller looked at; raises Stale when it is no longer the newest."""
@@ -174,10 +208,16 @@ class Hosts:
         """What hosts have with our label that nobody here knows of. It is left alone."""
         identity.require(Right.SEE_HOSTS)
         rows = await self._ctx.store.read(hosts.strays_listed)
+        whole = adopting.adoptable(self._ctx.presence.view())
         return Page(
             items=[
                 QuarantinedThing(
-                    host_id=row.host_id, kind=row.kind, name=row.name, desktop_id=row.desktop_id, detail=row.detail
+                    host_id=row.host_id,
+                    kind=row.kind,
+                    name=row.name,
+                    desktop_id=row.desktop_id,
+                    detail=row.detail,
+                    image_id=whole.get((row.host_id, row.kind, row.name)),
                 )
                 for row in rows
             ]

@@ -30,10 +30,17 @@ def has_room(tx: sa.Connection, pool_id: str) -> bool:
     return pool is not None and not pool.deleting and desktops.count(tx, pool_id=pool_id) < pool.max_desktops
 
 
+def new_name(tx: sa.Connection, pool: PoolRow) -> str:
+    """What the pool's next desktop is called. One that was taken back may be called as a later one would be."""
+    while desktops.is_called(tx, name := f"{pool.name}-{pools.take_number(tx, pool.id)}"):
+        pass
+    return name
+
+
 def make_desktop(ctx: Context, tx: sa.Connection, pool: PoolRow, *, assigned_user_id: str | None) -> str:
     """Insert a desktop that is wanted running; its id. The caller has asked `has_room`."""
     desktop_id = ctx.ids.new_id()
-    name = f"{pool.name}-{pools.take_number(tx, pool.id)}"
+    name = new_name(tx, pool)
     desktops.insert(
         tx,
         id=desktop_id,

@@ -83,6 +83,7 @@ _SELECT = sa.select(desktops, *_SEEN).select_from(
 )
 _BY_ID = _SELECT.where(desktops.c.id == sa.bindparam("ref"))
 _BY_NAME = _SELECT.where(desktops.c.tenant_id == TENANT, desktops.c.name == sa.bindparam("ref"))
+_IS_CALLED = sa.select(desktops.c.id).where(desktops.c.tenant_id == TENANT, desktops.c.name == sa.bindparam("name"))
 """Made once: to put such a statement together takes longer than to execute it."""
 
 
@@ -140,6 +141,11 @@ def find(tx: sa.Connection, ref: str) -> DesktopRow | None:
     if found is None:
         found = tx.execute(_BY_NAME, {"ref": ref}).mappings().first()
     return _row(found) if found else None
+
+
+def is_called(tx: sa.Connection, name: str) -> bool:
+    """Whether there is one of this name."""
+    return tx.execute(_IS_CALLED, {"name": name}).first() is not None
 
 
 def listed(
@@ -321,6 +327,13 @@ def retry(tx: sa.Connection, desktop_id: str, *, now: datetime) -> None:
     tx.execute(query.values(values))
 
 
+def place_anew(tx: sa.Connection, desktop_id: str, *, now: datetime) -> None:
+    """Have it made again from its image, wherever there is room: its host, and what is on its disk, are given up."""
+    retry(tx, desktop_id, now=now)
+    tx.execute(desktops.update().where(desktops.c.id == desktop_id).values(host_id=None))
+    tx.execute(disks.update().where(disks.c.desktop_id == desktop_id).values(host_id=None))
+
+
 def adopt(tx: sa.Connection, desktop_id: str, *, epoch: Epoch, attempt: int, now: datetime) -> None:
     """Go on from a placement and an attempt that the database did not know; an earlier failure is forgotten."""
     values = {
@@ -332,6 +345,20 @@ def adopt(tx: sa.Connection, desktop_id: str, *, epoch: Epoch, attempt: int, now
         "failed_at": None,
     }
     tx.execute(desktops.update().where(desktops.c.id == desktop_id).values(values))
+
+
+def take_back(tx: sa.Connection, desktop_id: str, *, host_id: str, epoch: Epoch, attempt: int, power: Power) -> None:
+    """Of one that was just inserted: it is on this host already, and so. Its start is not to be timed."""
+    values = {
+        "host_id": host_id,
+        "epoch_generation": epoch.generation,
+        "epoch_counter": epoch.counter,
+        "attempt": attempt,
+        "measured_attempt": attempt,
+        "power": power.value,
+    }
+    tx.execute(desktops.update().where(desktops.c.id == desktop_id).values(values))
+    tx.execute(disks.update().where(disks.c.desktop_id == desktop_id).values(host_id=host_id))
 
 
 def forget(tx: sa.Connection, ids: Sequence[str]) -> None:

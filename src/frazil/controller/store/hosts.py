@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from frazil.controller.store.rows import HostBrief, HostRow, StrayRow
-from frazil.controller.store.tables import TENANT, hosts, strays
-from frazil.controller.store.upsert import upsert_all
+from frazil.controller.store.tables import TENANT, desktops, hosts, placements, strays
+from frazil.controller.store.upsert import insert_new, upsert_all
+from frazil.model.errors import NotFound
 from frazil.wire.hostlink import Capabilities, HostLoad, Stray
 
 
@@ -55,7 +57,8 @@ def hello(
     said |= {"last_seen_at": now, "address": address, "displays_port": displays_port}
     updated = tx.execute(hosts.update().where(hosts.c.id == id).values(said)).rowcount
     if updated == 0:
-        tx.execute(hosts.insert().values(id=id, tenant_id=TENANT, created_at=now, **said))
+        # It dials every controller at once: another one may have just written the same.
+        insert_new(tx, hosts, {"id": id, "tenant_id": TENANT, "created_at": now, **said}, keys=["id"])
     return take_generations(tx, id)
 
 
@@ -107,11 +110,13 @@ def names(tx: sa.Connection, ids: Collection[str]) -> dict[str, str]:
 def take_generations(tx: sa.Connection, host_id: str) -> range:
     """Numbers for what this host is told. They only ever grow, restarts included.
 
-    They are taken in blocks of `GENERATIONS`, so that telling a host something needs no write.
+    They are taken in blocks of `GENERATIONS`, so that telling a host something needs no write. Raises NotFound.
     """
     query = hosts.update().where(hosts.c.id == host_id)
     tx.execute(query.values(desired_generation=hosts.c.desired_generation + GENERATIONS))
-    last = int(tx.execute(sa.select(hosts.c.desired_generation).where(hosts.c.id == host_id)).scalar_one())
+    last = tx.execute(sa.select(hosts.c.desired_generation).where(hosts.c.id == host_id)).scalar()
+    if last is None:
+        raise NotFound("The host was forgotten.", remedy="Let its server say hello anew.")
     return range(last - GENERATIONS + 1, last + 1)
 
 
@@ -140,6 +145,42 @@ def maintain(tx: sa.Connection, host_id: str, *, maintenance: bool) -> bool:
 
 def in_maintenance(tx: sa.Connection) -> frozenset[str]:
     return frozenset(tx.execute(sa.select(hosts.c.id).where(hosts.c.maintenance)).scalars())
+
+
+def is_there(tx: sa.Connection, host_id: str) -> bool:
+    """Whether it is in the database, and stays there until the end of this transaction."""
+    query = sa.select(hosts.c.id).where(hosts.c.id == host_id).with_for_update(read=True, key_share=True)
+    return tx.execute(query).first() is not None
+
+
+def hold(tx: sa.Connection, host_id: str) -> bool:
+    """Whether it is there. Until the end of this transaction nothing is placed on it, and it says no hello."""
+    return tx.execute(sa.select(hosts.c.id).where(hosts.c.id == host_id).with_for_update()).first() is not None
+
+
+def unknown(tx: sa.Connection, ids: Collection[str]) -> frozenset[str]:
+    """Those of these ids that are no host's."""
+    return frozenset(ids) - frozenset(tx.execute(sa.select(hosts.c.id).where(hosts.c.id.in_(ids))).scalars())
+
+
+def holdings(tx: sa.Connection, ids: Collection[str]) -> dict[str, int]:
+    """Of each of these hosts a number that is another one once other desktops are there, or are other persons'."""
+    began = tx.execute(sa.select(hosts.c.id, hosts.c.created_at).where(hosts.c.id.in_(ids)))
+    found = {str(id): zlib.crc32(created_at.isoformat().encode()) for id, created_at in began}
+    there = (
+        sa.select(desktops.c.host_id, desktops.c.id, desktops.c.assigned_user_id, desktops.c.kept_until.is_(None))
+        .where(desktops.c.host_id.in_(ids))
+        .order_by(desktops.c.id)
+    )
+    for host_id, *desktop in tx.execute(there):
+        found[host_id] = zlib.crc32(repr(desktop).encode(), found[host_id])
+    return found
+
+
+def forget(tx: sa.Connection, host_id: str) -> None:
+    """Without what was seen there of images, and its strays. No desktop may be placed on it any more."""
+    tx.execute(placements.delete().where(placements.c.host_id == host_id))
+    tx.execute(hosts.delete().where(hosts.c.id == host_id))
 
 
 def label(tx: sa.Connection, host_id: str, labels: Mapping[str, str], *, if_revision: int) -> bool:
@@ -178,6 +219,11 @@ def set_strays(tx: sa.Connection, host_id: str, found: Sequence[Stray]) -> bool:
     tx.execute(strays.delete().where(strays.c.host_id == host_id))
     upsert_all(tx, strays, list(rows.values()), keys=["host_id", "kind", "name"])
     return True
+
+
+def no_stray(tx: sa.Connection, host_id: str, *, desktop_id: str) -> None:
+    """What the host has of this desktop is a stray no more; its next report says whether that is so."""
+    tx.execute(strays.delete().where(strays.c.host_id == host_id, strays.c.desktop_id == desktop_id))
 
 
 def strays_listed(tx: sa.Connection) -> list[StrayRow]:

@@ -91,6 +91,12 @@ def of_desktops(tx: sa.Connection, ids: Collection[str]) -> list[SessionRow]:
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
+def persons_of(tx: sa.Connection, desktop_id: str) -> frozenset[str]:
+    """Ids of all who ever had a session on it, as far back as sessions are kept."""
+    query = sa.select(sessions.c.user_id).where(sessions.c.desktop_id == desktop_id).distinct()
+    return frozenset(tx.execute(query).scalars())
+
+
 def count_open(tx: sa.Connection, *, pool_id: str) -> int:
     query = sa.select(sa.func.count()).where(sessions.c.pool_id == pool_id, sessions.c.ended_at.is_(None))
     return int(tx.execute(query).scalar_one())

@@ -42,7 +42,7 @@ class Host:
     """What the reckoning depends on besides desktops. MiB.
 
     for_desktops_mib: what the administrator sets aside for desktops; 0: all but the reserve. others_mib: what QEMUs of
-    ours take that are on their way out. disk_free_mib: what may still be written.
+    ours take that are on their way out, or that nobody wants here. disk_free_mib: what may still be written.
     """
 
     total_mib: int

@@ -48,7 +48,10 @@ class _Sample:
 
 
 class DensityWatch:
-    """One host's. Used in the event loop's thread; `changed` is called when starting becomes possible or impossible."""
+    """One host's. Used in the event loop's thread; `changed` is called when starting becomes possible or impossible.
+
+    paused, strays: ids of desktops that are paused, and of those that run here though nobody wants them here.
+    """
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class DensityWatch:
         templates: Callable[[], Iterable[TemplateObservation]],
         changed: Callable[[], None],
         paused: Callable[[], Iterable[str]] = tuple,
+        strays: Callable[[], Iterable[str]] = tuple,
         ksm: Ksm | None = None,
         folder: Folder | None = None,
     ) -> None:
@@ -67,6 +71,7 @@ class DensityWatch:
         self._changed = changed
         self._ksm = ksm or Ksm(wanted=settings.ksm, found_file=settings.run_dir / "server" / "ksm-found.json")
         self._paused = paused
+        self._strays = strays
         self._folder = folder or Folder(Zram(settings.run_dir / "server" / "zram.json", wanted=settings.zram))
         self._costs = Costs()
         self._disk_costs = Costs()
@@ -96,14 +101,17 @@ class DensityWatch:
     async def look(self) -> None:
         """Measure once."""
         specs = {spec.desktop_id: spec for spec in self._desktops()}
-        self._stale = [one for one in self._stale if one in specs]
-        self._stale += [one for one in specs if one not in self._stale]
+        there = {*specs, *self._strays()}
+        self._stale = [one for one in self._stale if one in there]
+        self._stale += [one for one in there if one not in self._stale]
         processes, found, self._memory, self._templates_mib = await asyncio.to_thread(self._measure, self._stale[:])
         self._stale = [one for one in self._stale if one not in found] + list(found)
-        self._samples = {one: sample for one, sample in self._samples.items() if one in processes and one in specs}
+        self._samples = {one: sample for one, sample in self._samples.items() if one in processes and one in there}
         for desktop_id, sample in found.items():
-            spec = specs[desktop_id]
             self._samples[desktop_id] = sample
+            spec = specs.get(desktop_id)
+            if spec is None:
+                continue  # a stray: what it takes tells nothing of what the next desktop of its kind will
             kind = _kind(spec.image_id, spec.profile, forked=sample.forked)
             if not self._folder.is_folded(desktop_id):  # what one takes that is used, is what the next will
                 self._costs.saw(kind, desktop_id, sample.memory_mib)

@@ -36,8 +36,8 @@ class Record:
     """What stands in `desktop.json`.
 
     started_at: when this attempt's domain was last started. template: the key of the template that it is a fork of.
-    identified: the fork was told who it is. host_boot: the boot of the host in which the disk was last used; None in
-    a record of before this was kept.
+    identified: the fork was told who it is. host_boot: the boot of the host in which the disk was last used. keep_disk:
+    whether the disk is made to outlive the domain. Both are None in a record of before they were kept.
     """
 
     installation_id: str
@@ -50,6 +50,7 @@ class Record:
     template: str | None = None
     identified: bool = False
     host_boot: str | None = None
+    keep_disk: bool | None = None
 
     def to_json(self) -> str:
         return json.dumps(
@@ -64,6 +65,7 @@ class Record:
                 "template": self.template,
                 "identified": self.identified,
                 "host_boot": self.host_boot,
+                "keep_disk": self.keep_disk,
             },
             indent=1,
         )
@@ -86,6 +88,7 @@ class Record:
                 template=given.get("template"),
                 identified=bool(given.get("identified", False)),
                 host_boot=given.get("host_boot"),
+                keep_disk=given.get("keep_disk"),
             )
         except (KeyError, TypeError) as exc:
             raise ValueError(f"not a desktop's record: {exc!r}") from exc

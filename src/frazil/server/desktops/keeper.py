@@ -24,7 +24,7 @@ from frazil.model.errors import FrazilError, GuestSilent, HostError, NotFound, U
 from frazil.server.desktops.directory import DesktopDirectory, Record
 from frazil.server.desktops.slots import StartSlots
 from frazil.server.desktops.starter import Starter
-from frazil.server.desktops.steps import Do, Situation, Step, decide, had_stopped, is_ready
+from frazil.server.desktops.steps import Do, Situation, Step, decide, had_stopped, is_ready, state_of
 from frazil.server.guests.watch import GuestWatch
 from frazil.server.hypervisor.port import Domain, DomainState, Hypervisor
 from frazil.wire.hostlink import DesktopObservation, DesktopSpec, EpochField, FailureField, SignOn
@@ -305,14 +305,7 @@ class Keeper:
         self._precedence = False
 
     def _observe(self, spec: DesktopSpec, domain: Domain | None, record: Record | None, step: Step) -> None:
-        if domain is None:
-            state = State.STOPPED if record is not None else State.ABSENT
-        elif domain.state is DomainState.PAUSED:
-            state = State.PAUSED
-        elif domain.state in (DomainState.STOPPED, DomainState.CRASHED):
-            state = State.STOPPED
-        else:
-            state = State.RUNNING
+        state = state_of(domain, record)
         started_at = record.started_at if record else None
         guest = self._guest
         ready = state is State.RUNNING and is_ready(spec.ready_when, guest, record)

@@ -10,9 +10,11 @@ import structlog
 
 from frazil.model.desktop import Epoch
 from frazil.model.errors import Conflict, HostError, NotFound, Unavailable
+from frazil.server.desktops.directory import Record
 from frazil.server.desktops.keeper import Host, Keeper
+from frazil.server.desktops.steps import newest, state_of
 from frazil.server.hypervisor.port import Domain, Role
-from frazil.wire.hostlink import DesktopObservation, DesktopSpec, Stray
+from frazil.wire.hostlink import DesktopObservation, DesktopSpec, EpochField, Stray, StrayDesktop
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +30,7 @@ class Keepers:
         self._tasks = tasks
         self._keepers: dict[str, Keeper] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._strays: set[str] = set()
         host.hypervisor.subscribe(self.wake)
 
     def want(self, specs: Iterable[DesktopSpec]) -> None:
@@ -35,6 +38,7 @@ class Keepers:
         named = {spec.desktop_id: spec for spec in specs}
         for gone in self._keepers.keys() - named.keys():
             del self._keepers[gone]
+            self._strays.add(gone)
             self._running.pop(gone).cancel()
         for desktop_id, spec in named.items():
             keeper = self._keepers.get(desktop_id)
@@ -74,30 +78,54 @@ class Keepers:
         wanted = set(self._keepers)  # what goes while libvirt lists it is no stray
         domains = await self._host.hypervisor.domains()
         wanted |= self._keepers.keys()
-        return [*self._stray_domains(domains, wanted), *self._stray_disks()]
+        stray = [domain for domain in domains if self._is_stray(domain, wanted)]
+        self._strays = {domain.uuid for domain in stray}
+        return [*(_stray_domain(domain) for domain in stray), *self._stray_disks(domains)]
 
-    def _stray_domains(self, domains: list[Domain], wanted: set[str]) -> list[Stray]:
+    def stray_ids(self) -> frozenset[str]:
+        """Ids of the domains of ours that nobody wants here, as far as was seen; some may have ended by now."""
+        return frozenset(self._strays - self._keepers.keys())
+
+    def _is_stray(self, domain: Domain, wanted: set[str]) -> bool:
+        labels = domain.labels
+        if labels is None or labels.installation_id != self._host.installation_id or labels.role is not Role.DESKTOP:
+            return False
+        # One whose label names a desktop that it is not (a copy made by hand) is as stray as one that nobody wants.
+        return labels.desktop_id not in wanted or domain.uuid != labels.desktop_id
+
+    def _stray_disks(self, domains: list[Domain]) -> list[Stray]:
+        running = {
+            domain.uuid: domain
+            for domain in domains
+            if domain.labels is not None and domain.labels.installation_id == self._host.installation_id
+        }
         return [
             Stray(
-                kind="domain",
-                name=domain.name,
-                desktop_id=domain.labels.desktop_id,
-                detail=f"{domain.labels.name}, {domain.state.value}",
+                kind="disk",
+                name=name,
+                desktop_id=record.desktop_id,
+                detail=record.name,
+                # A directory under another name (a copy made by hand) is not where a keeper would look.
+                desktop=self._stray_desktop(record, running.get(name)) if name == record.desktop_id else None,
             )
-            for domain in domains
-            if domain.labels is not None
-            and domain.labels.installation_id == self._host.installation_id
-            and domain.labels.role is Role.DESKTOP
-            # One whose label names a desktop that it is not (a copy made by hand) is as stray as one that nobody wants.
-            and (domain.labels.desktop_id not in wanted or domain.uuid != domain.labels.desktop_id)
-        ]
-
-    def _stray_disks(self) -> list[Stray]:
-        return [
-            Stray(kind="disk", name=name, desktop_id=record.desktop_id, detail=record.name)
             for name, record in self._host.directory.list()
             if record is not None and record.desktop_id not in self._keepers
         ]
+
+    def _stray_desktop(self, record: Record, domain: Domain | None) -> StrayDesktop:
+        known = newest(domain, record)
+        assert known is not None, "there is a record"
+        epoch, attempt = known
+        passing = record.template is not None or record.keep_disk is False
+        there = self._host.directory.disk(record.desktop_id).exists()
+        return StrayDesktop(
+            name=record.name,
+            image_id=record.image_id,
+            epoch=EpochField(generation=epoch.generation, counter=epoch.counter),
+            attempt=attempt,
+            state=state_of(domain, record),
+            disk="missing" if not there else "passing" if passing else "own",
+        )
 
     async def open_display(self, desktop_id: str, epoch: Epoch) -> int:
         """A SPICE socket of a desktop that runs here at this epoch; the caller owns the descriptor."""
@@ -119,3 +147,14 @@ class Keepers:
                 f"The desktop's display can't be opened: {exc.what}",
                 remedy="Try again; retry the desktop if it stays so.",
             ) from exc
+
+
+def _stray_domain(domain: Domain) -> Stray:
+    labels = domain.labels
+    assert labels is not None, "what has no label of ours is no stray"
+    return Stray(
+        kind="domain",
+        name=domain.name,
+        desktop_id=labels.desktop_id,
+        detail=f"{labels.name}, {domain.state.value}",
+    )

@@ -111,7 +111,14 @@ class Starter:
         # The deadline runs from here, and survives a restart of this process.
         key = template.manifest.key if template is not None else None
         self.directory.write(
-            replace(record, started_at=self.clock.now(), template=key, identified=False, host_boot=self.host_boot)
+            replace(
+                record,
+                started_at=self.clock.now(),
+                template=key,
+                identified=False,
+                host_boot=self.host_boot,
+                keep_disk=spec.keep_disk,
+            )
         )
         plan = self._plan(spec, labels, disk=disk, boot=image.boot)
         if template is not None:

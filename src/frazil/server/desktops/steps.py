@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from frazil.model.desktop import Epoch, Failure, Guest, Power
+from frazil.model.desktop import Epoch, Failure, Guest, Power, State
 from frazil.server.desktops.directory import Record
 from frazil.server.guests.signing_on import token_sha256
 from frazil.server.hypervisor.port import Domain, DomainState
@@ -150,6 +150,19 @@ def newest(domain: Domain | None, record: Record | None) -> tuple[Epoch, int] | 
     """The newest placement and attempt that there is something of here, the domain being ours."""
     there = (record, domain.labels if domain is not None else None)
     return max(((one.epoch, one.attempt) for one in there if one is not None), default=None)
+
+
+def state_of(domain: Domain | None, record: Record | None) -> State:
+    """What there is of a desktop here."""
+    if domain is None:
+        return State.STOPPED if record is not None else State.ABSENT
+    match domain.state:
+        case DomainState.PAUSED:
+            return State.PAUSED
+        case DomainState.STOPPED | DomainState.CRASHED:
+            return State.STOPPED
+        case _:
+            return State.RUNNING
 
 
 def decide(spec: DesktopSpec, now: datetime, at: Situation) -> Step:

@@ -60,6 +60,7 @@ CALLS: dict[str, tuple[Any, Answers]] = {
     "DELETE /pools/{pool}/groups/{group}": (None, (401, 403, 403, 403, 403, 204, 403, 204)),
     "GET /hosts": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /hosts/{host}": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
+    "DELETE /hosts/{host}": (None, (401, 403, 403, 403, 403, 403, 403, 428)),
     "PATCH /hosts/{host}": ({"labels": {"room": "3"}}, (401, 403, 403, 403, 403, 403, 403, 200)),
     "PUT /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
     "DELETE /hosts/{host}/maintenance": (None, (401, 403, 403, 403, 403, 403, 403, 200)),
@@ -67,6 +68,7 @@ CALLS: dict[str, tuple[Any, Answers]] = {
     "POST /hosts/invitations": (None, (401, 403, 403, 403, 403, 403, 403, 409)),
     "DELETE /hosts/{host}/certificate": (None, (401, 403, 403, 403, 403, 403, 403, 409)),
     "GET /strays": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
+    "POST /strays/{stray}/adopt": ({"pool": "desk"}, (401, 403, 403, 403, 403, 403, 403, 404)),
     "GET /metrics": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "GET /images": (None, (401, 403, 403, 403, 403, 200, 200, 200)),
     "POST /images": ({"name": "new", "recipe": "debian-icewm"}, (401, 403, 403, 403, 403, 202, 403, 202)),
@@ -135,6 +137,7 @@ def _path(endpoint: Endpoint, ids: dict[str, str]) -> str:
         pool="desk",
         image="debian",
         host=ids["host"],
+        stray="nothing",
         desktop=ids["desktop"],
     )
 

@@ -32,6 +32,8 @@ PAGES: dict[str, frozenset[str]] = {
     "GET /console/hosts/{host}": ALL_BUT_HELPDESK,
     "POST /console/hosts/{host}/maintain": ADMINISTRATORS,
     "POST /console/hosts/{host}/take-desktops": ADMINISTRATORS,
+    "POST /console/hosts/{host}/forget": ADMINISTRATORS,
+    "POST /console/hosts/{host}/adopt": ADMINISTRATORS,
     "POST /console/hosts/{host}/labels": ADMINISTRATORS,
     "GET /console/images": ALL_BUT_HELPDESK,
     "POST /console/images/build": POOL_ADMINS,

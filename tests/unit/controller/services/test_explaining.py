@@ -81,13 +81,13 @@ async def test_what_spoke_for_a_host_is_kept_as_it_was(world: World) -> None:
     assert placement.points == sum(part.points for part in placement.parts)
 
 
-async def test_one_that_an_older_version_placed_says_that_nothing_was_kept(world: World) -> None:
+async def test_one_that_an_older_version_placed_says_so(world: World) -> None:
     await world.ready_pool()
     assert "the only one of 1" in (await _explained(world)).text
     await world.ctx.store.write(lambda tx: tx.execute(t.placements.delete()))
     found = await _explained(world)
     assert found.placement is None
-    assert "was not kept" in found.text
+    assert "an older version placed it" in found.text
 
 
 async def test_the_desktop_takes_what_was_kept_with_it(world: World) -> None:

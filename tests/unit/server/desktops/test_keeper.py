@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +18,7 @@ from frazil.server.desktops.steps import RESTARTS_MAX
 from frazil.server.guests.watch import GuestWatch
 from frazil.server.hypervisor.port import Domain, DomainPlan
 from frazil.server.templates.templates import Impossible, Making
-from frazil.wire.hostlink import EpochField, Person
+from frazil.wire.hostlink import EpochField, Person, StrayDesktop
 from tests.fakes.hypervisor import STARTS
 from tests.unit.server.desktops.keeper_world import DEADLINE_S, Waiter, World, spec
 
@@ -219,6 +221,67 @@ async def test_what_the_controller_forgot_is_a_stray_and_stays(world: World) -> 
     assert len(await world.hypervisor.domains()) == 1
     (world.root / "desktops" / "somebody-elses").mkdir()
     assert len(await world.keepers.strays()) == 2
+
+
+async def test_a_stray_with_its_own_disk_tells_what_is_needed_to_take_it_back(world: World) -> None:
+    world.keepers.want([spec(keep_disk=True, epoch=EpochField(generation=2, counter=3), attempt=4), spec("d2")])
+    await world.until(lambda seen: {one.guest for one in seen.values()} == {Guest.READY} and len(seen) == 2)
+    world.keepers.want([])
+    assert world.keepers.stray_ids() == {"id-d1", "id-d2"}, "known before they are listed"
+
+    async def told() -> dict[str, StrayDesktop | None]:
+        return {one.name: one.desktop for one in await world.keepers.strays() if one.kind == "disk"}
+
+    own = StrayDesktop(
+        name="d1",
+        image_id="image",
+        epoch=EpochField(generation=2, counter=3),
+        attempt=4,
+        state=State.RUNNING,
+        disk="own",
+    )
+    first = await told()
+    assert first["id-d1"] == own
+    assert first["id-d2"] is not None
+    assert first["id-d2"].disk == "passing"
+    await world.hypervisor.pause("id-d1")
+    assert (await told())["id-d1"] == own.model_copy(update={"state": State.PAUSED})
+    await world.hypervisor.destroy("id-d1")
+    assert (await told())["id-d1"] == own.model_copy(update={"state": State.STOPPED})
+    assert world.keepers.stray_ids() == {"id-d2"}
+    record = world.directory.read("id-d1")
+    assert record is not None
+    world.directory.write(replace(record, keep_disk=None))
+    assert (await told())["id-d1"] is not None, "of a record of before"
+    shutil.copytree(world.root / "desktops" / "id-d1", world.root / "desktops" / "copy")
+    world.directory.remove_disk("id-d1")
+    last = await told()
+    assert last["copy"] is None, "it lies where nobody looks for it"
+    assert last["id-d1"] is not None
+    assert last["id-d1"].disk == "missing"
+
+
+@pytest.mark.parametrize("runs", [True, False])
+async def test_a_stray_that_is_taken_back_goes_on_as_it_lies(world: World, runs: bool) -> None:
+    """As it is told by `controller.services.adopting`."""
+    world.keepers.want([spec(keep_disk=True)])
+    await world.until(lambda seen: "id-d1" in seen and seen["id-d1"].guest is Guest.READY)
+    world.keepers.want([])
+    if not runs:
+        await world.hypervisor.destroy("id-d1")
+    disk = world.directory.disk("id-d1")
+    before = disk.stat().st_ino, disk.read_bytes()
+    world.seen.clear()
+    state, power = (State.RUNNING, Power.RUNNING) if runs else (State.STOPPED, Power.STOPPED)
+    epoch = EpochField(generation=1, counter=1) if runs else EpochField(generation=2, counter=2)
+    world.keepers.want([spec(keep_disk=True, epoch=epoch, power=power)])
+    seen = await world.until(lambda seen: "id-d1" in seen and seen["id-d1"].state is state)
+    assert (seen["id-d1"].epoch, seen["id-d1"].failure) == (epoch, None)
+    assert world.keepers.stray_ids() == set()
+    world.keepers.want([spec(keep_disk=True, epoch=epoch)])
+    await world.until(lambda seen: seen["id-d1"].guest is Guest.READY)
+    assert (disk.stat().st_ino, disk.read_bytes()) == before
+    assert (world.root / "vms" / STARTS).read_text().split() == ["desktop:id-d1"] * (1 if runs else 2)
 
 
 async def test_what_goes_while_the_hypervisor_lists_it_is_no_stray(
