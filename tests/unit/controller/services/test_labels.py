@@ -8,6 +8,7 @@ import pytest
 
 from frazil.model.desktop import Phase
 from frazil.model.errors import NotFound, Refused, Stale
+from frazil.wire.hostlink import Headroom
 from frazil.wire.rest import AssignmentRequest, Host, HostChange, Pool, PoolChange, PoolRequest, SessionRequest
 from tests.unit.controller.services.given import entitled
 from tests.unit.controller.world import World
@@ -152,3 +153,18 @@ async def test_templates_are_kept_where_the_pools_desktops_go_or_still_are(world
     await world.look()
     assert set(world.told) == {one.id, two.id}
     assert [len((await host.take()).templates) for host in (one, two)] == [1, 1]
+
+
+async def test_a_host_tells_how_many_fit_only_of_pools_that_ask_for_it(world: World) -> None:
+    await _two_rooms(world)
+    headroom = Headroom(memory_mib=9000, disk_mib=90_000, desktops=50, used_mib=0, merged_mib=0)
+    for host in world.hosts:
+        host.load = host.load.model_copy(update={"headroom": headroom})
+        host.beat()
+
+    async def fits_on() -> list[str]:
+        return [one.name for one in (await world.services.hosts.list_for(world.root)).items if one.room]
+
+    assert await fits_on() == ["host-1", "host-2"]
+    await _change(world, host_labels={"room": "4"})
+    assert await fits_on() == ["host-2"]
