@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from frazil.controller.services import signing_on
 from frazil.controller.services.context import Context
 from frazil.controller.starts import start_of
-from frazil.controller.store import desktops, events, hosts, images, meta, pools
+from frazil.controller.store import desktops, events, host_keys, hosts, images, meta, pools
 from frazil.controller.store.rows import ImageSeenRow, PoolRow, SeenRow
 from frazil.model import labels
 from frazil.model.desktop import Epoch, Failure, Guest, State
@@ -68,6 +68,7 @@ def desired(tx: sa.Connection, host_ids: Sequence[str], *, leader_epoch: int) ->
     for_all = Desired(
         generation=0,
         term=(meta.restore_generation(tx) << 32) + leader_epoch,
+        revoked=sorted(host_keys.revoked(tx)),
         desktops=[],
         images=[
             ImageSpec.model_validate(

@@ -85,6 +85,7 @@ class Server:
         port = int(settings.displays_listen.rpartition(":")[2])
         self._displays_port = port if host_pair(settings).exists() else 0
         self._generation = self._term = 0
+        self._revoked: frozenset[str] = frozenset()
         link = LinkHost(hello=self._hello, observe=self._observe, want=self._want, answer=self._answer, load=self._load)
         self.links = [Link(dial, link) for dial in _dials(settings, joined)]
         directory = DesktopDirectory(settings.desktops_dir, installation_id=identity.installation_id)
@@ -173,9 +174,14 @@ class Server:
             log.warning("desired-of-a-former-leader", term=desired.term, newest=self._term)
             return
         self._generation, self._term = desired.generation, max(self._term, desired.term)
+        self._revoked = frozenset(desired.revoked)
         self.images.want(desired.images)
         self.templates.want(desired.templates)
         self.keepers.want(desired.desktops)
+
+    def is_revoked(self, known_key: str) -> bool:
+        """Whether the holder of this key, by its SHA-256, is a host that is trusted no more."""
+        return known_key in self._revoked
 
     async def _observe(self) -> Observed:
         """Everything seen. Not complete while libvirt or the disk can't be asked, or before every keeper has looked."""
@@ -317,6 +323,7 @@ async def run(
                         context,
                         open_display=server.keepers.open_display,
                         handing=Handing(server.images.stored),
+                        is_revoked=server.is_revoked,
                     )
                 )
                 tasks.create_task(remote_displays.follow(context, pair))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from frazil.server.display import REQUEST_DEADLINE_S, OpenDisplay
 from frazil.server.images.handing import Handing
 from frazil.trust import contexts
 from frazil.trust.carry import End, carry
+from frazil.trust.peers import Peer
 from frazil.wire import transfer
 from frazil.wire.display import LINE_MAX_BYTES, DisplayAnswer, DisplayRequest
 from frazil.wire.hostlink import FailureField
@@ -36,14 +38,24 @@ _SET_ACK_BYTES = 18 + 8
 """With the longer of the two headers."""
 
 
-async def serve(listen: str, context: ssl.SSLContext, *, open_display: OpenDisplay, handing: Handing) -> None:
+async def serve(
+    listen: str,
+    context: ssl.SSLContext,
+    *,
+    open_display: OpenDisplay,
+    handing: Handing,
+    is_revoked: Callable[[str], bool],
+) -> None:
     """Answer until cancelled. Raises InvalidInput when nothing can listen there."""
     host, _, port = listen.rpartition(":")
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         other = End(reader, writer)
         try:
-            await _answer(other, open_display, handing)
+            peer, known_key = contexts.known_peer(writer.get_extra_info("ssl_object"))
+            if is_revoked(known_key):
+                raise Refused(f"The {peer} is trusted no more.")
+            await _answer(other, peer, open_display, handing)
         except (Refused, InvalidInput, ValidationError, asyncio.LimitOverrunError) as exc:
             log.warning("request-refused", why=str(exc))
         except (OSError, EOFError, TimeoutError) as exc:
@@ -82,8 +94,7 @@ async def follow(context: ssl.SSLContext, pair: Path) -> None:
             log.error("certificate-of-no-use", why=str(exc))
 
 
-async def _answer(other: End, open_display: OpenDisplay, handing: Handing) -> None:
-    peer, _ = contexts.known_peer(other.writer.get_extra_info("ssl_object"))
+async def _answer(other: End, peer: Peer, open_display: OpenDisplay, handing: Handing) -> None:
     async with asyncio.timeout(REQUEST_DEADLINE_S):
         line = await other.reader.readuntil(b"\n")
     match peer.role:

@@ -298,6 +298,7 @@ class Desired(Message):
     desktops: list[DesktopSpec]
     images: list[ImageSpec]
     templates: list[TemplateSpec] = []
+    revoked: list[str] = Field([], description="SHA-256 of keys: of hosts that are trusted no more")
 
 
 class Observed(Message):

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from frazil.model.errors import FrazilError, HostError, Unavailable
 from frazil.server import remote_displays
@@ -25,7 +27,7 @@ from frazil.server.images.store import ImageStore, StoredImage
 from frazil.server.joining import Joined
 from frazil.trust import contexts
 from frazil.trust.authority import Pair
-from frazil.trust.peers import Peer, certify, make_key, make_peers_authority
+from frazil.trust.peers import Peer, certify, key_sha256, make_key, make_peers_authority
 from frazil.wire.hostlink import ImageSource
 from tests.harness.joined_host import free_port
 
@@ -117,6 +119,7 @@ class Bench:
     source: ImageSource
     image: StoredImage
     fetch: Callable[..., Fetched]
+    revoked: set[str]
     arriving: Path
     place: Path
     said: list[BuildProgress]
@@ -140,8 +143,15 @@ async def two_hosts(
     context = contexts.listening(there / "host.pem", there / "authority.pem")
     handing = Handing(lambda image_id: image if image_id == IMAGE else None)
     serving = asyncio.create_task(
-        remote_displays.serve(f"127.0.0.1:{port}", context, open_display=no_display, handing=handing)
+        remote_displays.serve(
+            f"127.0.0.1:{port}",
+            context,
+            open_display=no_display,
+            handing=handing,
+            is_revoked=lambda known_key: known_key in revoked,
+        )
     )
+    revoked: set[str] = set()
     line = Line(port)
     relay = await asyncio.start_server(line.serve, "127.0.0.1", 0)
     source = ImageSource(
@@ -167,7 +177,7 @@ async def two_hosts(
 
     async with relay:
         try:
-            yield Bench(line, source, image, fetch, arriving, place, said)
+            yield Bench(line, source, image, fetch, revoked, arriving, place, said)
         finally:
             serving.cancel()
             await asyncio.wait({serving, *line.tasks})
@@ -262,3 +272,15 @@ async def test_an_image_that_is_not_there_is_told(tmp_path: Path) -> None:
                     INSTALLATION, [bench.source], bench.place, progress=bench.said.append, cancel=threading.Event()
                 )
             )
+
+
+async def test_a_revoked_host_is_given_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "TRIES", 1)
+    async with two_hosts(tmp_path) as bench:
+        certificate = x509.load_pem_x509_certificate((tmp_path / "here" / "host.pem").read_bytes())
+        key = certificate.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        bench.revoked.add(key_sha256(key))
+        with pytest.raises(Unavailable):
+            await asyncio.to_thread(bench.fetch)
+        assert not bench.place.exists()

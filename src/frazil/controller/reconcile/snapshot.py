@@ -25,7 +25,7 @@ from frazil.controller.planning.session_rules import SessionRules
 from frazil.controller.presence import PresenceView
 from frazil.controller.services import session_limits
 from frazil.controller.starts import start_of
-from frazil.controller.store import desktops, hosts, images, operations, pools, sessions
+from frazil.controller.store import desktops, host_keys, hosts, images, operations, pools, sessions
 from frazil.controller.store.rows import DesktopRow, HostBrief, ImageRow, ImageSeenRow, PoolRow, SessionRow
 from frazil.model.clock import Clock
 from frazil.wire.hostlink import HostLoad
@@ -37,7 +37,7 @@ _NO_RULES = SessionRules()
 class Snapshot:
     """marks: one number for each host with desktops, which is another one when anything else is wanted of the host.
 
-    for_all: such a number for what is wanted of every host.
+    for_all: such a number for what is wanted of every host, or told of others.
     """
 
     facts: Facts
@@ -105,7 +105,9 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
         ),
     )
     marks = _marks(desktop_rows, open_sessions, {row.id: row.version for row in pool_rows})
-    return Snapshot(facts, marks, _for_all(image_rows, pool_rows, forked, host_rows))
+    there = frozenset(id for id, rows in seen.items() if any(row.state == "ready" for row in rows))
+    for_all = _for_all(image_rows, pool_rows, forked, host_rows)
+    return Snapshot(facts, marks, hash((for_all, there, host_keys.revoked(tx))))
 
 
 def _marks(

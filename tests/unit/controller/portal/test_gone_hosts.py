@@ -54,7 +54,7 @@ async def test_it_is_forgotten_once_what_is_lost_was_named_and_given_up(
     page = (await boss.get(path)).text
     assert "Forget this host" in page
     assert "frazil host forget host-1" in page
-    found = re.search(r'name="version" value="(\d+)"', page)
+    found = re.search(r'/forget">.*?name="version" value="(\d+)"', page)
     assert found is not None
     refused = await _post(boss, f"{path}/forget", version=found[1])
     assert refused.status_code == 409
