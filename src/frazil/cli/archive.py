@@ -6,6 +6,7 @@
     database.jsonl            `controller.store.backup`
     files/installation.json   who this installation and its first host are
     files/tls/ca.pem, ca.key  the authority that browsers and viewers were told to trust
+    files/trust/authority.*   the one by which this installation's machines know each other
 
 It holds password hashes and a private key, so it is made for its owner only.
 """
@@ -56,6 +57,8 @@ def kept_files(settings: Settings) -> dict[str, tuple[Path, int]]:
         "installation.json": (settings.installation_file, 0o644),
         "tls/ca.pem": (settings.tls_dir / "ca.pem", 0o644),
         "tls/ca.key": (settings.tls_dir / "ca.key", 0o600),
+        "trust/authority.pem": (settings.trust_dir / "authority.pem", 0o644),
+        "trust/authority.key": (settings.trust_dir / "authority.key", 0o600),
     }
 
 

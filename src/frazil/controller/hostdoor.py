@@ -102,6 +102,8 @@ class Door:
     async def _cut_revoked(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            if not self._links.has_others:
+                continue
             with suppress(FrazilError):  # a database that is away is told of elsewhere
                 self._links.cut(await self._joining.revoked())
 

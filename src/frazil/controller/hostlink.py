@@ -143,6 +143,11 @@ class HostLinks:
         except binascii.Error as exc:
             raise HostError("The host sent a picture that can't be read.", remedy="Try again.") from exc
 
+    @property
+    def has_others(self) -> bool:
+        """Whether a host on another machine is linked."""
+        return any(link.known_key for link in self._links.values())
+
     def cut(self, keys: Collection[str]) -> None:
         """End the links of hosts that showed one of these keys."""
         for link in self._links.values():

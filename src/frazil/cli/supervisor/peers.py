@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cryptography import x509
@@ -62,6 +63,7 @@ def _authority(trust_dir: Path, *, uid: int, clock: Clock) -> Pair:
                 f"The authority of this installation's machines in {trust_dir} can't be read: {exc}.",
                 remedy=f"Restore it from a backup, or remove {certificate_file}: all other hosts must join again then.",
             ) from exc
+        os.chown(key_file, uid, -1)  # a restored one is root's
         return Pair(found, key)
     made = make_peers_authority(now=clock.now())
     # The key first: without its certificate both are made again, and nothing was certified yet.
