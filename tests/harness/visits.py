@@ -75,7 +75,7 @@ async def visit(stack: Stack, person: Person, pool: str, *, hard: bool = True) -
             raise AssertionError(f"{exc}\n{await asyncio.to_thread(work.evidence, guests, desktop_id)}") from exc
         panel_s = time.monotonic() - began_s
         await asyncio.to_thread(work.open_terminal, guests, desktop_id)
-        key_s = await _key_to_picture(seen)
+        key_s = await key_to_picture(seen)
         await seen.press("q", "\n")
         if hard:
             await asyncio.to_thread(work.work, guests, desktop_id)
@@ -97,7 +97,7 @@ async def _arrive(stack: Stack, person: Person, pool: str) -> AsyncIterator[tupl
         yield seen, Glance(session.id, session.desktop.id, opened.ticket is not None, picture_s)
 
 
-async def _key_to_picture(seen: Headless) -> float:
+async def key_to_picture(seen: Headless) -> float:
     """Seconds from a key to what it draws. One that comes before the terminal draws nothing: another is pressed."""
     for _ in range(KEYS_MAX):
         drawn = await seen.still(for_s=0.5)

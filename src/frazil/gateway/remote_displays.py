@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from frazil.model.errors import HostError, InvalidInput, Refused, Unavailable
 from frazil.trust import contexts
-from frazil.trust.carry import End, carry
+from frazil.trust.carry import End, carry, notice_loss
 from frazil.wire.display import LINE_MAX_BYTES, DisplayAnswer, DisplayRequest
 from frazil.wire.sessions import Route
 
@@ -63,6 +63,7 @@ class RemoteDisplays:
             raise HostError(exc.what, remedy=exc.remedy) from exc
         host, _, port = route.host_address.rpartition(":")
         server = End(*await asyncio.open_connection(host.strip("[]"), int(port), ssl=context, limit=LINE_MAX_BYTES))
+        notice_loss(server)
         try:
             peer, _ = contexts.known_peer(server.writer.get_extra_info("ssl_object"))
             if peer.role != "host" or peer.host_id != route.host_id:

@@ -20,7 +20,7 @@ from frazil.model.errors import FrazilError, InvalidInput, Refused
 from frazil.server.display import REQUEST_DEADLINE_S, OpenDisplay
 from frazil.server.images.handing import Handing
 from frazil.trust import contexts
-from frazil.trust.carry import End, carry
+from frazil.trust.carry import End, carry, notice_loss
 from frazil.trust.peers import Peer
 from frazil.wire import transfer
 from frazil.wire.display import LINE_MAX_BYTES, DisplayAnswer, DisplayRequest
@@ -51,6 +51,7 @@ async def serve(
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         other = End(reader, writer)
+        notice_loss(other)
         try:
             peer, known_key = contexts.known_peer(writer.get_extra_info("ssl_object"))
             if is_revoked(known_key):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
 READ_BYTES = 64 << 10
+LOST_AFTER_S = 20
 
 
 class End(NamedTuple):
@@ -14,6 +16,20 @@ class End(NamedTuple):
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+
+
+def notice_loss(connection: End) -> None:
+    """Have the kernel ask a silent other end, and end the connection when it says nothing for `LOST_AFTER_S`: without
+    this, who is cut off from a host would look at a still picture for a quarter of an hour (tcp(7))."""
+    sock = connection.writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, LOST_AFTER_S // 2),
+        (socket.TCP_KEEPINTVL, LOST_AFTER_S // 4),
+        (socket.TCP_KEEPCNT, 2),
+        (socket.TCP_USER_TIMEOUT, LOST_AFTER_S * 1000),
+    ):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 async def carry(one: End, other: End, *, seen: Callable[[bytes], None] = lambda _: None) -> None:
