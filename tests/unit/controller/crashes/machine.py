@@ -13,6 +13,8 @@ from tests.harness.simulation.doings import PEOPLE, POOLS, Doings
 
 Begin = Callable[[int], Doings]
 """A new installation of this seed."""
+Finds = Callable[[str, str], None]
+"""Looks for what is called so, with these rules only."""
 
 PASSED_S = st.sampled_from([0.0, 0.003, 0.02, 0.2, 2.0, 12.0, 45.0])
 """How long nothing else is done."""
