@@ -36,6 +36,8 @@ from frazil.wire.joining import (
 )
 
 MESSAGE_MAX_BYTES = 32 << 20
+CLOSE_S = 0.5
+"""So long a server may take to say farewell: a controller that ends waits for it, and the next one to lead for that."""
 REQUEST_MAX_BYTES = 16 << 10
 """What a stranger may say at once."""
 REQUEST_DEADLINE_S = 10.0
@@ -54,7 +56,12 @@ async def local(links: HostLinks, listening: socket.socket) -> AsyncIterator[Non
         return None if request.path == PATH else _nothing_here(connection)
 
     async with unix_serve(
-        links.serve, sock=listening, process_request=only_links, max_size=MESSAGE_MAX_BYTES, compression=None
+        links.serve,
+        sock=listening,
+        process_request=only_links,
+        max_size=MESSAGE_MAX_BYTES,
+        compression=None,
+        close_timeout=CLOSE_S,
     ):
         yield
 
@@ -80,6 +87,7 @@ class Door:
                 process_request=self._look,
                 max_size=MESSAGE_MAX_BYTES,
                 compression=None,
+                close_timeout=CLOSE_S,
             )
         except OSError as exc:
             raise InvalidInput(
