@@ -152,6 +152,21 @@ def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
     assert store.read_now(lambda tx: people.by_name(tx, "ann")) is None
 
 
+def test_all_that_a_reading_transaction_reads_is_of_one_moment(store: Store) -> None:
+    """A pool whose image was made between two of a look's queries ended the controller, on PostgreSQL."""
+
+    def counted(tx: sa.Connection) -> int:
+        return int(tx.execute(sa.select(sa.func.count()).select_from(t.hosts)).scalar_one())
+
+    def twice(tx: sa.Connection) -> tuple[int, int]:
+        before = counted(tx)
+        store.write_now(_fill)
+        return before, counted(tx)
+
+    assert store.read_now(twice) == (0, 0)
+    assert store.read_now(counted) == 1
+
+
 def test_times_come_back_aware_and_in_utc(store: Store) -> None:
     store.write_now(_fill)
     user = store.read_now(lambda tx: people.find(tx, "ann"))

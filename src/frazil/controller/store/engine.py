@@ -21,7 +21,10 @@ WRITERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """`write` begins writing transactions, `read` reading ones; on PostgreSQL they are one."""
+    """`write` begins writing transactions, `read` reading ones, which see one moment throughout.
+
+    On PostgreSQL they share their connections.
+    """
 
     write: sa.Engine
     read: sa.Engine
@@ -58,7 +61,7 @@ def make(url: str) -> Engines:
         pool_timeout=BUSY_TIMEOUT_S,
         connect_args={"connect_timeout": int(BUSY_TIMEOUT_S)},
     )
-    return Engines(engine, engine)
+    return Engines(engine, engine.execution_options(isolation_level="REPEATABLE READ"))
 
 
 def _sqlite(url: str, *, begin: str, size: int) -> sa.Engine:
