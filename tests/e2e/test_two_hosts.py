@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ from tests.harness.headless import viewer
 from tests.harness.joined_host import free_port
 from tests.harness.machine import Machine, possible
 from tests.harness.processes import end
-from tests.harness.stack import Person, Stack
+from tests.harness.stack import Person, Stack, configure
 from tests.harness.visits import key_to_picture
 from tests.harness.waiting import until
 
@@ -61,15 +61,8 @@ class Second:
             ksm=False,
             zram=False,
         )
-        given = {one.name: getattr(self.settings, one.name) for one in fields(Settings)}
         self._config = self.place / "frazil.toml"
-        self._config.write_text(
-            "".join(
-                f"{name} = {json.dumps(value if isinstance(value, bool | int | float) else str(value))}\n"
-                for name, value in given.items()
-                if value is not None
-            )
-        )
+        configure(self.settings, self._config)
         self.machine = Machine(self.place)
         run("ip", "link", "add", CARD, "type", "veth", "peer", "name", THEIR_CARD, "netns", str(self.machine.init))
         run("ip", "address", "add", f"{HERE}/24", "dev", CARD)

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 
@@ -23,7 +22,7 @@ from frazil.server import joining
 from frazil.settings import Settings
 from frazil.wire.rest import HostInvitation
 from tests.harness.processes import end
-from tests.harness.stack import CACHE, REPOSITORY, Stack
+from tests.harness.stack import CACHE, REPOSITORY, Stack, configure
 from tests.harness.waiting import until
 
 READY_S = 60.0
@@ -56,14 +55,7 @@ class JoinedHost:
             **settings,  # type: ignore[arg-type]
         )
         self._config = self.place / "frazil.toml"
-        given = {one.name: getattr(self.settings, one.name) for one in fields(Settings)}
-        self._config.write_text(
-            "".join(
-                f"{name} = {json.dumps(value if isinstance(value, bool | int | float) else str(value))}\n"
-                for name, value in given.items()
-                if value is not None
-            )
-        )
+        configure(self.settings, self._config)
         self._popen: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> JoinedHost:

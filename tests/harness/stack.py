@@ -57,6 +57,16 @@ class Person:
     client: Client
 
 
+def configure(settings: Settings, file: Path) -> None:
+    """Write the settings as an administrator would."""
+    lines = []
+    for field in fields(Settings):
+        value = getattr(settings, field.name)
+        if value is not None:
+            lines.append(f"{field.name} = {json.dumps(value if isinstance(value, _PLAIN) else str(value))}\n")
+    file.write_text("".join(lines))
+
+
 class Stack:
     """Made stopped; `start` brings it up, `close` removes every trace of it.
 
@@ -85,19 +95,11 @@ class Stack:
         }
         self.settings = Settings(**given)  # type: ignore[arg-type]
         self.config = self.place / "frazil.toml"
-        self._configure()
+        configure(self.settings, self.config)
         self.machine = Machine(self.place) if machine else None
         self._popen: subprocess.Popen[bytes] | None = None
         self.people: list[Person] = []
         self._root: Client | None = None
-
-    def _configure(self) -> None:
-        lines = []
-        for field in fields(Settings):
-            value = getattr(self.settings, field.name)
-            if value is not None:
-                lines.append(f"{field.name} = {json.dumps(value if isinstance(value, _PLAIN) else str(value))}\n")
-        self.config.write_text("".join(lines))
 
     def __enter__(self) -> Stack:
         return self

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -103,11 +104,12 @@ def _joins(settings: Settings, *, installation_id: str) -> Joins | None:
     if not settings.hosts_listen:
         return None
     address, _, port = settings.hosts_listen.rpartition(":")
-    host = socket.getfqdn() if address.strip("[]") in ("", "0.0.0.0", "::") else address
+    if address.strip("[]") in ("", "0.0.0.0", "::"):
+        address = urlsplit(settings.public_url).hostname or socket.gethostname()
     return Joins(
         installation_id=installation_id,
         trust_dir=settings.trust_dir,
-        url=f"https://{host}:{port}",
+        url=f"https://{address}:{port}",
         controllers=settings.controllers,
     )
 

@@ -108,18 +108,21 @@ class Door:
                 log.error("hosts.certificate-of-no-use", why=str(exc))
 
     async def _cut_revoked(self) -> None:
+        """And those whose certificate is over: they dial again with the next one."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             if not self._links.has_others:
                 continue
             with suppress(FrazilError):  # a database that is away is told of elsewhere
-                self._links.cut(await self._joining.revoked())
+                self._links.keep_only(await self._joining.good_keys())
 
     def _look(self, connection: ServerConnection, request: Request) -> Response | None:
+        if request.path not in (PATH, JOIN_PATH, RENEW_PATH):
+            return _nothing_here(connection)
+        if request.path != PATH:
+            connection.protocol.max_message_size = REQUEST_MAX_BYTES
         if request.path == JOIN_PATH:
             return None
-        if request.path not in (PATH, RENEW_PATH):
-            return _nothing_here(connection)
         try:
             _host(connection)
         except Refused as exc:
@@ -154,8 +157,6 @@ class Door:
             await _say(connection, Introduction(authority=authority))
         async with asyncio.timeout(REQUEST_DEADLINE_S):
             text = await connection.recv()
-        if len(text) > REQUEST_MAX_BYTES:
-            raise InvalidInput("This request for a certificate is too long.")
         match from_joiner.validate_json(text):
             case JoinRequest() as asked if path == JOIN_PATH:
                 return await self._joining.join(asked, remote_address=_address(connection))

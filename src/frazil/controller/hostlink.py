@@ -148,11 +148,11 @@ class HostLinks:
         """Whether a host on another machine is linked."""
         return any(link.known_key for link in self._links.values())
 
-    def cut(self, keys: Collection[str]) -> None:
-        """End the links of hosts that showed one of these keys."""
+    def keep_only(self, keys: Collection[str]) -> None:
+        """End the links of hosts on other machines that showed none of these keys."""
         for link in self._links.values():
-            if link.known_key in keys:
-                log.warning("host.revoked", host=link.host_id)
+            if link.known_key and link.known_key not in keys:
+                log.warning("host.key-no-longer-good", host=link.host_id)
                 link.over = True
                 link.dirty.set()
 

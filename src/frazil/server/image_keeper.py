@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from frazil.model.clock import Clock
-from frazil.model.errors import Conflict, FrazilError, HostError, InvalidInput, NotFound
+from frazil.model.errors import Conflict, FrazilError, HostError, InvalidInput, NotFound, Unavailable
 from frazil.server.desktops.directory import DesktopDirectory
 from frazil.server.desktops.starter import BootImage
 from frazil.server.hypervisor.port import KernelBoot
@@ -166,7 +166,7 @@ class ImageKeeper:
     def _say_waiting(self, spec: ImageSpec) -> None:
         seen = self._seen.get(spec.image_id)
         if seen is None or seen.attempt != spec.attempt or seen.state != "absent":
-            text = "It waits until another host has it"
+            text = "It waits until another host gives it"
             self._say(ImageObservation(image_id=spec.image_id, attempt=spec.attempt, state="absent", step=text))
 
     async def _make(self, spec: ImageSpec) -> None:
@@ -184,6 +184,10 @@ class ImageKeeper:
         self._say_progress(spec, BuildProgress(phase="Starting", fraction=0.0, eta_s=None))
         try:
             stored = await asyncio.to_thread(self._make_blocking, spec, progress)
+        except Unavailable as exc:  # no host gives it now: it is asked for again after RETRY_S
+            log.warning("image-not-had", image=spec.image_id, name=spec.name, why=str(exc))
+            self._say_waiting(spec)
+            return
         except FrazilError as exc:
             log.warning("image-failed", image=spec.image_id, name=spec.name, error=exc.code, why=str(exc))
             self._say_failed(spec, exc)

@@ -150,7 +150,12 @@ async def join(settings: Settings, url: str, token: str, *, host_name: str, cloc
     target = Joined(host, port, 1, settings.trust_dir)
     try:
         async with asyncio.timeout(DEADLINE_S), connect(target.uri(JOIN_PATH), ssl=contexts.stranger()) as connection:
-            authority = _introduced(await _heard(connection), pin, _tls_of(connection), clock=clock)
+            authority, installation_id = _introduced(await _heard(connection), pin, _tls_of(connection), clock=clock)
+            if former and former["installation_id"] != installation_id:
+                raise Conflict(
+                    "This machine is of another installation already. The token is still good.",
+                    remedy=f"If no desktop on it is to stay: remove {settings.installation_file} and join again.",
+                )
             await connection.send(asked.model_dump_json())
             certified = _certified(await _heard(connection))
     except (OSError, WebSocketException, TimeoutError) as exc:
@@ -159,11 +164,6 @@ async def join(settings: Settings, url: str, token: str, *, host_name: str, cloc
             f"The controller at {host}, port {port}, can't be reached: {why}.",
             remedy="Look whether `hosts_listen` is set there, and whether a firewall is between.",
         ) from exc
-    if former and former.get("installation_id") != certified.installation_id:
-        raise Conflict(
-            "This machine is of another installation already.",
-            remedy=f"If it has no desktops that are to stay: remove {settings.installation_file} and join again.",
-        )
     certificate = _own(certified, authority, key, clock=clock)
     write_whole(target.authority, authority.public_bytes(Encoding.PEM), mode=0o644)
     _keep(target.pair, Pair(certificate, key))
@@ -212,10 +212,10 @@ async def renew(joined: Joined, *, clock: Clock) -> None:
 def _parts(url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
     except ValueError:
-        host = port = None
-    if parts.scheme != "https" or not host or port is None:
+        scheme, host, port = "", None, None
+    if scheme != "https" or not host or port is None:
         raise InvalidInput(
             f"{url!r} is no address to join at.",
             remedy="Copy it from what `frazil host invite` shows: https://HOST:8444",
@@ -260,8 +260,8 @@ async def _heard(connection: ClientConnection) -> ToJoiner:
         raise RemoteProtocolError("The controller's answer can't be read.") from exc
 
 
-def _introduced(said: ToJoiner, pin: bytes, connection: ssl.SSLObject, *, clock: Clock) -> x509.Certificate:
-    """The authority that the token names, once the connection is known to be with a controller of its."""
+def _introduced(said: ToJoiner, pin: bytes, connection: ssl.SSLObject, *, clock: Clock) -> tuple[x509.Certificate, str]:
+    """The authority that the token names, and its installation, once the connection is with a controller of theirs."""
     if isinstance(said, NotCertified):
         raise _refused(said.failure)
     if not isinstance(said, Introduction):
@@ -271,17 +271,13 @@ def _introduced(said: ToJoiner, pin: bytes, connection: ssl.SSLObject, *, clock:
     except ValueError as exc:
         raise RemoteProtocolError("The controller's authority can't be read.") from exc
     shown = contexts.shown(connection)
-    if (
-        certificate_sha256(authority) != pin
-        or shown is None
-        or not vouches(authority, shown, now=clock.now())
-        or peer_of(shown).role != "controller"
-    ):
+    vouched = shown is not None and certificate_sha256(authority) == pin and vouches(authority, shown, now=clock.now())
+    if shown is None or not vouched or peer_of(shown).role != "controller":
         raise Refused(
             "At that address is another installation than the token is of; the token was not given away.",
             remedy="Check the address, this machine's clock, and who is between.",
         )
-    return authority
+    return authority, peer_of(shown).installation_id
 
 
 def _certified(said: ToJoiner) -> Certified:

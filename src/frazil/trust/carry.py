@@ -43,7 +43,9 @@ async def carry(one: End, other: End, *, seen: Callable[[bytes], None] = lambda 
     finally:
         for way in ways:
             way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        for ended in await asyncio.gather(*ways, return_exceptions=True):
+            if isinstance(ended, Exception) and not isinstance(ended, OSError):
+                raise ended  # a lost connection is an end like any other, this is not
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Callable[[bytes], None]) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from websockets.asyncio.client import connect
 
+from frazil.controller.hostdoor import REQUEST_MAX_BYTES
 from frazil.model.errors import Conflict, FrazilError, InvalidInput, Refused, Unavailable
 from frazil.runtime import SystemClock
+from frazil.server import joining
+from frazil.server.joining import Joined, renew
+from frazil.trust import contexts
 from frazil.trust.authority import Pair
-from frazil.trust.peers import Peer, certify, make_key, make_peers_authority
-from frazil.wire.joining import read_token, token_of
+from frazil.trust.peers import Peer, certify, make_key, make_peers_authority, read_key
+from frazil.wire.joining import JOIN_PATH, read_token, token_of
 from frazil.wire.rest import HostInvitation
 from tests.harness.joined_host import JoinedHost, at, joined
 from tests.harness.stack import Stack
@@ -84,14 +90,11 @@ def test_the_secret_is_not_given_to_another_installation(stack: Stack, new: Join
     [
         ("nonsense", "https://127.0.0.1:1", InvalidInput),
         (token_of("secret", b"\0" * 32), "http://127.0.0.1:1", InvalidInput),
+        (token_of("secret", b"\0" * 32), "https://[::1", InvalidInput),
         (token_of("secret", b"\0" * 32), "https://127.0.0.1:1", Unavailable),
     ],
 )
 def test_what_can_not_be_used_is_told(new: JoinedHost, token: str, url: str, error: type[FrazilError]) -> None:
-    import asyncio
-
-    from frazil.server import joining
-
     new.settings.trust_dir.mkdir(parents=True)
     with pytest.raises(error):
         asyncio.run(joining.join(new.settings, url, token, host_name="new", clock=SystemClock()))
@@ -103,9 +106,26 @@ def test_a_machine_of_another_installation_stays_so(stack: Stack, new: JoinedHos
     new.settings.state_dir.mkdir()
     before = '{"installation_id": "01900000-0000-7000-8000-000000000001", "host_id": "x"}'
     new.settings.installation_file.write_text(before)
+    invitation = stack.root.invite_host()
     with pytest.raises(Conflict, match="another installation"):
-        new.join(stack.root.invite_host(), name="new")
+        new.join(invitation, name="new")
     assert new.settings.installation_file.read_text() == before
+    with JoinedHost() as other:
+        other.join(invitation, name="other")  # the token was not used up
+
+
+def test_a_stranger_can_not_say_much(stack: Stack) -> None:
+    async def says(size: int) -> int | None:
+        """With which code the connection is closed."""
+        port = stack.settings.hosts_listen.rpartition(":")[2]
+        async with connect(f"wss://127.0.0.1:{port}{JOIN_PATH}", ssl=contexts.stranger()) as connection:
+            await connection.recv()
+            await connection.send("x" * size)
+            await connection.wait_closed()
+            return connection.close_code
+
+    assert asyncio.run(says(REQUEST_MAX_BYTES + 1)) == 1009
+    assert asyncio.run(says(100)) == 1000, "it is told that this is no request"
 
 
 def test_a_revoked_host_is_let_in_no_more_until_it_joins_again(stack: Stack) -> None:
@@ -148,8 +168,6 @@ def test_a_forged_certificate_is_not_let_in(stack: Stack, new: JoinedHost) -> No
 
 def _authority(stack: Stack) -> Pair:
     place: Path = stack.settings.trust_dir
-    from frazil.trust.peers import read_key
-
     certificate = x509.load_pem_x509_certificate((place / "authority.pem").read_bytes())
     return Pair(certificate, read_key((place / "authority.key").read_bytes()))
 
@@ -171,10 +189,6 @@ def test_a_host_can_not_say_that_it_is_another(stack: Stack, new: JoinedHost) ->
 
 
 def test_a_certificate_is_renewed_with_another_key(stack: Stack) -> None:
-    import asyncio
-
-    from frazil.server.joining import Joined, renew
-
     with joined(stack) as host:
         pem = host.settings.trust_dir / "host.pem"
         before = x509.load_pem_x509_certificate(pem.read_bytes())

@@ -17,7 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from frazil.model.errors import FrazilError, HostError, Unavailable
-from frazil.server import remote_displays
+from frazil.runtime import SystemClock
+from frazil.server import image_keeper, remote_displays
+from frazil.server.desktops.directory import DesktopDirectory
+from frazil.server.image_keeper import ImageKeeper
 from frazil.server.images import fetching
 from frazil.server.images.fetching import Fetched, Fetching
 from frazil.server.images.files import ImageFiles
@@ -25,10 +28,11 @@ from frazil.server.images.handing import Handing
 from frazil.server.images.progress import BuildProgress
 from frazil.server.images.store import ImageStore, StoredImage
 from frazil.server.joining import Joined
+from frazil.settings import Settings
 from frazil.trust import contexts
 from frazil.trust.authority import Pair
 from frazil.trust.peers import Peer, certify, key_sha256, make_key, make_peers_authority
-from frazil.wire.hostlink import ImageSource
+from frazil.wire.hostlink import ImageObservation, ImageSource, ImageSpec
 from tests.harness.joined_host import free_port
 
 IMAGE = "01900000-0000-7000-8000-00000000cccc"
@@ -272,6 +276,45 @@ async def test_an_image_that_is_not_there_is_told(tmp_path: Path) -> None:
                     INSTALLATION, [bench.source], bench.place, progress=bench.said.append, cancel=threading.Event()
                 )
             )
+
+
+async def test_an_image_that_no_host_gives_now_is_waited_for(
+    tmp_path: Path, make_settings: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was failed for ever, until somebody had it tried again."""
+    monkeypatch.setattr(fetching, "TRIES", 1)
+    monkeypatch.setattr(image_keeper, "RETRY_S", 0.2)
+    async with two_hosts(tmp_path) as bench:
+        settings = make_settings()
+        seen: asyncio.Queue[ImageObservation] = asyncio.Queue()
+        keeper = ImageKeeper(
+            settings,
+            installation_id=INSTALLATION,
+            clock=SystemClock(),
+            directory=DesktopDirectory(settings.desktops_dir, installation_id=INSTALLATION),
+            report=seen.put_nowait,
+            release=_nothing,
+            fetching=Fetching(Joined("127.0.0.1", 1, 1, tmp_path / "here"), own_host_id="h", arriving=bench.arriving),
+        )
+        bench.line.cuts = [0] * 3  # at first it gives nothing
+        spec = ImageSpec(image_id=IMAGE, name="x", version=1, upload="x", upload_format="raw", sources=[bench.source])
+        keeper.want([spec])
+        running = asyncio.create_task(keeper.run())
+        try:
+            async with asyncio.timeout(30):
+                said: list[ImageObservation] = []
+                while not said or said[-1].state != "ready":
+                    said.append(await seen.get())
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+        assert "failed" not in [one.state for one in said]
+        assert "It waits until another host gives it" in [one.step for one in said]
+        assert (bench.arriving / IMAGE).exists() is False
+
+
+async def _nothing(image_id: str) -> None:
+    """No template is to be let go."""
 
 
 async def test_a_revoked_host_is_given_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ SAYINGS: tuple[str, ...] = (
     N_("Converting"),
     N_("Copying"),
     N_("Copying it from another host"),
-    N_("It waits until another host has it"),
+    N_("It waits until another host gives it"),
     N_("Fetching packages"),
     N_("Making the base system"),
     N_("Making the desktop"),

@@ -140,9 +140,10 @@ class Joining:
         if not await self._ctx.store.read(lambda tx: host_keys.is_good(tx, known_key, host_id=host_id)):
             raise _revoked()
 
-    async def revoked(self) -> frozenset[str]:
-        """Keys whose holders are let in no more."""
-        return await self._ctx.store.read(host_keys.revoked)
+    async def good_keys(self) -> frozenset[str]:
+        """Of all hosts on other machines: neither revoked nor over."""
+        now = self._ctx.clock.now()
+        return await self._ctx.store.read(lambda tx: host_keys.good(tx, now=now))
 
     async def revoke(self, identity: Identity, ref: str) -> None:
         """Let a host on another machine in no more; its open link ends within a second or two."""

@@ -69,6 +69,12 @@ def revoke(tx: sa.Connection, host_id: str, *, now: datetime) -> int:
     return tx.execute(query.values(revoked_at=now)).rowcount
 
 
+def good(tx: sa.Connection, *, now: datetime) -> frozenset[str]:
+    """All keys whose certificates are valid, and that were not revoked."""
+    query = sa.select(host_keys.c.key_sha256).where(host_keys.c.revoked_at.is_(None), host_keys.c.expires_at > now)
+    return frozenset(tx.execute(query).scalars())
+
+
 def revoked(tx: sa.Connection) -> frozenset[str]:
     """All keys that were revoked, and whose certificates are not over yet."""
     return frozenset(tx.execute(sa.select(host_keys.c.key_sha256).where(host_keys.c.revoked_at.is_not(None))).scalars())

@@ -103,7 +103,7 @@ class _From:
         disk = next((file for file in listed.files if file.name == "disk.qcow2"), None)
         if disk is None or disk.sha256 != self.source.sha256:
             raise HostError("The other host has another image under this name.", remedy="Delete it, and make it anew.")
-        self.arriving.mkdir(parents=True, exist_ok=True)
+        self.arriving.mkdir(mode=0o700, parents=True, exist_ok=True)  # an uploaded image is nobody's to read here
         total = sum(file.size_bytes for file in listed.files)
         free = shutil.disk_usage(self.arriving).free
         if free < total + RESERVE_BYTES:
