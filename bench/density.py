@@ -56,6 +56,7 @@ HOME_AT_ONCE = 0.05
 FULL = 0.97
 """Of the limit, held: where no more people are let in."""
 ANSWER_GOAL_S = 2.0
+PAUSED_GOAL_PERCENT = 0.1
 LOOKED_AT = 10
 IDLE_S = 30.0
 PAUSED_DEADLINE_S = 300.0
@@ -141,6 +142,13 @@ class Run:
         await asyncio.to_thread(
             self.stack.desktops, self.pool, Phase.PAUSED, count=len(self.seats), timeout_s=PAUSED_DEADLINE_S
         )
+
+    async def spent_paused(self) -> float:
+        """Per cent of a core that one of the paused desktops takes, on the average of all."""
+        pids = [process.pid for process in measuring.processes().values()]
+        before_s, began_s = sum(map(cpu_s, pids)), time.monotonic()
+        await asyncio.sleep(IDLE_S)  # the length of what is measured
+        return round(100 * (sum(map(cpu_s, pids)) - before_s) / (time.monotonic() - began_s) / len(pids), 3)
 
     async def resume_each(self) -> list[float]:
         """Each desktop in turn: seconds from its person's call until its guest agent has answered."""
@@ -242,6 +250,8 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
     goals = {
         f"{options.desktops} desktops hold": int(str(forks["largest"])) >= options.desktops,
         f"each answers within {ANSWER_GOAL_S:g} s": float(forks["resumed_s"]["max"]) <= ANSWER_GOAL_S,  # type: ignore[index]
+        f"paused <= {PAUSED_GOAL_PERCENT} % of a core": float(str(forks["paused_cpu_percent_of_a_core"]))
+        <= PAUSED_GOAL_PERCENT,
         "idle <= 4 % of a core": float(forks["looked_at"]["idle_unpaused_cpu_percent_of_a_core"]["p50"]) <= 4,  # type: ignore[index]
         "nothing was killed": account.killed() == 0,
     }
@@ -261,6 +271,7 @@ async def forked(options: argparse.Namespace, run: Run) -> dict[str, object]:
     await run.paused()
     in_use = run.account.taken_mib()
     sharing = run.sharing()
+    paused_percent = await run.spent_paused()
     resumed_s, busy = await run.resume_each(), run.busy
     dice = random.Random(options.seed)
     looked_at = await run.look_at(dice.sample(run.seats, min(LOOKED_AT, len(run.seats))))
@@ -271,6 +282,7 @@ async def forked(options: argparse.Namespace, run: Run) -> dict[str, object]:
         "woke_late_ms_while_coming": woke_late_ms,
         "before_mib": before, "after_mib": in_use,
         "each_mib": round((in_use["held"] - before["held"]) / held, 1), "ksm": sharing,
+        "paused_cpu_percent_of_a_core": paused_percent,
         "resumed_s": spread(resumed_s), "processors_busy_while_resuming": busy, "looked_at": looked_at,
         "fit_as_they_lie": as_they_lie(run.account, before, in_use, held),
     }  # fmt: skip

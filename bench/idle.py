@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How much of a core an idle, unpaused desktop takes. Prints one JSON object as its last line.
+"""How much of a core an idle desktop takes, unpaused and paused. Prints one JSON object as its last line.
 
     .venv/bin/python bench/idle.py [--recipe debian-icewm] [--with browser] [--forks 5] [--seconds 60] [--rest 30]
                                    [--image DIRECTORY] [--memory MIB] [--screenshot FILE.png] [--system]
@@ -7,8 +7,9 @@
 Needs root, libvirt and QEMU; KVM is not used. Desktops are forked from a frozen template by the server's own parts,
 and a person is signed on in one after the other, each when the picture of the one before has stood still for `--rest`
 seconds: several that come up at once take so long that their pictures stand still meanwhile. At the end all rest
-together; then the CPU time of their QEMU processes (proc(5), stat) is read before and after `--seconds`. --image: a
-built image instead of a recipe's. Without --system it runs behind a libvirtd of its own.
+together; then the CPU time of their QEMU processes (proc(5), stat) is read before and after `--seconds`. Then the same
+once they are paused, and with their QEMUs not at rest (docs/adr/0131-paused-desktops-rest.md). --image: a built image
+instead of a recipe's. Without --system it runs behind a libvirtd of its own.
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ from figures import Surroundings, cpu_s, report
 from own_machine import INSIDE, inside
 
 from frazil.cli.libvirtd import ensure_running
+from frazil.model.desktop import Power
 from frazil.server.density import measuring
 from frazil.server.guests.signing_on import token_sha256
+from frazil.server.hypervisor.resting import Resting
 from frazil.server.images import read_image_files
 from frazil.wire.hostlink import DesktopSpec, Person, Profile
 from tests.integration.server.lab import Lab, cached_image, lab
 
 GOAL_PERCENT = 4.0
+PAUSED_GOAL_PERCENT = 0.1
 PANEL_DEADLINE_S = 240.0
 REST_DEADLINE_S = 600.0
 LOOK_EVERY_S = 5.0
@@ -65,8 +69,8 @@ async def rested(at: Lab, spec: DesktopSpec, *, for_s: float) -> None:
         await asyncio.sleep(LOOK_EVERY_S)  # the pace of looking: standing still has no event
 
 
-async def idle(at: Lab, options: argparse.Namespace) -> list[float]:
-    """Per cent of a core, for each fork."""
+async def idle(at: Lab, options: argparse.Namespace) -> dict[str, list[float]]:
+    """Per cent of a core, for each fork, by what is done with them."""
     profile = Profile(memory_mib=options.memory)
     await at.template(profile)
     specs = [at.spec(profile, name=f"idle {n}") for n in range(options.forks)]
@@ -78,17 +82,28 @@ async def idle(at: Lab, options: argparse.Namespace) -> list[float]:
         await asyncio.gather(*(rested(at, spec, for_s=options.rest) for spec in specs))
     processes = measuring.processes()
     pids = [processes[spec.desktop_id].pid for spec in specs]
-    before, began_s = [cpu_s(pid) for pid in pids], time.monotonic()
-    await asyncio.sleep(options.seconds)  # the time that is measured
-    took_s = time.monotonic() - began_s
-    found = [100 * (cpu_s(pid) - was) / took_s for pid, was in zip(pids, before, strict=True)]
+    found = {"": await spent(pids, options.seconds)}
     if options.look:
         for command in options.look:
             print(await at.shell(specs[0].desktop_id, command), file=sys.stderr)
     if options.screenshot:
         options.screenshot.write_bytes((await at.hypervisor.screenshot(specs[0].desktop_id)).data)
+    at.want(*(spec.model_copy(update={"power": Power.PAUSED}) for spec in specs))
+    await at.until(lambda: not any(at.is_ready(spec.desktop_id) for spec in specs), "all are paused", timeout_s=60)
+    found["paused_"] = await spent(pids, options.seconds)
+    for spec in specs:
+        Resting().end(spec.desktop_id)
+    found["paused_without_rest_"] = await spent(pids, options.seconds)
     await at.absent(*(spec.desktop_id for spec in specs), timeout_s=180)
     return found
+
+
+async def spent(pids: Sequence[int], seconds: float) -> list[float]:
+    """Per cent of a core that each process takes."""
+    before, began_s = [cpu_s(pid) for pid in pids], time.monotonic()
+    await asyncio.sleep(seconds)  # the time that is measured
+    took_s = time.monotonic() - began_s
+    return [100 * (cpu_s(pid) - was) / took_s for pid, was in zip(pids, before, strict=True)]
 
 
 async def measure(options: argparse.Namespace) -> dict[str, object]:
@@ -96,18 +111,24 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
     surroundings = Surroundings()
     image = read_image_files(options.image) if options.image else cached_image(options.recipe, options=options.with_)
     async with lab(image=image) as at:
-        percent = await idle(at, options)
+        found = await idle(at, options)
         (template,) = at.store.list()
         return {
             "image": str(options.image or "+".join((options.recipe, *options.with_))),
             "forks": options.forks,
             "signed_on": not options.waiting,
             "seconds": options.seconds,
-            "cpu_percent_of_a_core": {
-                "each": [round(one, 2) for one in percent], "p50": round(median(percent), 2),
-                "max": round(max(percent), 2),
+            **{
+                f"{when}cpu_percent_of_a_core": {
+                    "each": [round(one, 2) for one in percent], "p50": round(median(percent), 2),
+                    "max": round(max(percent), 2),
+                }
+                for when, percent in found.items()
             },
-            "goals": {f"p50 <= {GOAL_PERCENT} %": median(percent) <= GOAL_PERCENT},
+            "goals": {
+                f"p50 <= {GOAL_PERCENT} %": median(found[""]) <= GOAL_PERCENT,
+                f"paused: p50 <= {PAUSED_GOAL_PERCENT} %": median(found["paused_"]) <= PAUSED_GOAL_PERCENT,
+            },
             "template": {"boot_s": template.manifest.boot_s, "ram_mib": template.ram_bytes() >> 20},
             "machine": surroundings.facts(),
         }  # fmt: skip

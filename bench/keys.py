@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
-from busy_screen import MARKS, SHOWS, WINDOW, BusyScreen, mark_in
 from compare import added_percent, together
 from figures import spread
 from ways import THROUGH, WAYS, Behind
 
+from tests.harness.busy_screen import MARKS, SHOWS, WINDOW, BusyScreen, mark_in
 from tests.harness.headless import Headless
 from tests.harness.video import Box
 

@@ -29,7 +29,6 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from busy_screen import film
 from figures import ROOT, Surroundings, report
 from PIL import Image as Pillow
 
@@ -42,6 +41,7 @@ from frazil.spice.image_records import Bitmap, BitmapFlags, BitmapFormat, Image,
 from frazil.spice.pictures import coders
 from frazil.spice.pictures.decoder import SessionPictures
 from tests.fakes.spice_desktop import SpiceDesktop
+from tests.harness.busy_screen import film
 from tests.harness.drawn_twice import drawn_twice, put
 from tests.harness.qxl_card import ALWAYS, NEVER, CardSettings
 

@@ -37,7 +37,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keys
 from attempts import Attempts
-from busy_screen import BusyScreen
 from compare import at_most
 from figures import Surroundings, report
 from pictures import desktop_image, of_a_desktop
@@ -45,6 +44,7 @@ from relays import versions
 from ways import DELAYED, LINES, WAYS, Behind, in_front_of
 
 from frazil.model.errors import FrazilError
+from tests.harness.busy_screen import BusyScreen
 
 MODES = ("off", "filter", "all")
 SHOWN = {"film": MODES, "text": ("off", "all")}

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from busy_screen import BusyScreen
 from children import Child
 from relays import running, trust
 
 from frazil.wire.rest import Ticket
+from tests.harness.busy_screen import BusyScreen
 from tests.harness.headless import Headless, straight, tunnel, viewer
 
 LINES: dict[str, tuple[float, float]] = {

@@ -26,8 +26,8 @@ from frazil.wire.rest import Desktop, SessionRequest, Ticket
 from tests.harness import work
 from tests.harness.guests import Guests
 from tests.harness.headless import viewer
-from tests.harness.joined_host import free_port
 from tests.harness.machine import Machine, possible
+from tests.harness.ports import free_port
 from tests.harness.processes import end
 from tests.harness.stack import Person, Stack, configure
 from tests.harness.visits import key_to_picture

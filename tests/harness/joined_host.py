@@ -8,7 +8,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,16 +20,12 @@ from frazil.runtime import SystemClock
 from frazil.server import joining
 from frazil.settings import Settings
 from frazil.wire.rest import HostInvitation
+from tests.harness.ports import free_port
 from tests.harness.processes import end
 from tests.harness.stack import CACHE, REPOSITORY, Stack, configure
 from tests.harness.waiting import until
 
 READY_S = 60.0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def at() -> str:

@@ -45,12 +45,16 @@ def boot_sector() -> bytes:
 class BackEnd:
     """One QEMU. Its SPICE server listens on a UNIX socket and takes any password, as one with SKIPAUTH does."""
 
-    def __init__(self, directory: Path, *more: str, boot: bytes | None = None, spice: str = "") -> None:
+    def __init__(
+        self, directory: Path, *more: str, boot: bytes | None = None, spice: str = "", port: int | None = None
+    ) -> None:
         """`more` are further words of QEMU's command line, `spice` further options of its SPICE server.
 
-        `boot`: another boot sector, which says `!` too when it is there.
+        `boot`: another boot sector, which says `!` too when it is there. `port`: of 127.0.0.1, instead of the socket,
+        over which spice-server compresses nothing but the first picture.
         """
         self.socket = directory / "spice.sock"
+        where = f"unix=on,addr={self.socket}" if port is None else f"addr=127.0.0.1,port={port}"
         disk = directory / "boot.img"
         disk.write_bytes((boot or boot_sector()).ljust(1 << 20, b"\0"))
         booted = directory / "booted"
@@ -59,7 +63,7 @@ class BackEnd:
             "qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "64", "-display", "none", "-nodefaults",
             "-vga", "std", "-device", "qemu-xhci", "-device", "usb-tablet", "-device", "virtio-serial-pci",
             "-drive", f"file={disk},format=raw,if=none,id=d", "-device", "ide-hd,drive=d",
-            "-spice", f"unix=on,addr={self.socket},disable-ticketing=on{spice and ','}{spice}",
+            "-spice", f"{where},disable-ticketing=on{spice and ','}{spice}",
             "-chardev", "spicevmc,id=agent,name=vdagent",
             "-device", "virtserialport,chardev=agent,name=com.redhat.spice.0",
             "-chardev", f"file,id=booted,path={booted}", "-device", "isa-debugcon,iobase=0xe9,chardev=booted",

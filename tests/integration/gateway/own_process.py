@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.integration.gateway.stage import DEADLINE_S, Stage, free_port
+from tests.harness.ports import free_port
+from tests.integration.gateway.stage import DEADLINE_S, Stage
 
 UNDER_UVLOOP = """
 import asyncio, importlib, json, signal, sys, uvloop

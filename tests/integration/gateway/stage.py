@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import struct
 from abc import ABC, abstractmethod
@@ -31,6 +30,7 @@ from frazil.spice.link import LinkMessage, LinkReply
 from frazil.spice.main_channel import ChannelsList, MainClient, MainInit, MainServer
 from frazil.spice.records import decode
 from frazil.spice.records import encode as encode_body
+from tests.harness.ports import free_port
 from tests.integration.gateway.controller import FakeController
 from tests.integration.gateway.display_server import DisplayServer
 
@@ -283,12 +283,6 @@ class Connections:
     @classmethod
     def to(cls, stage: Stage) -> Self:
         return cls(stage)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

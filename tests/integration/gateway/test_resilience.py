@@ -20,10 +20,11 @@ from frazil.spice.channels import ChannelType
 from frazil.spice.framing import HeaderKind, encode
 from frazil.spice.link import LinkReply
 from frazil.spice.link_errors import LinkError
+from tests.harness.ports import free_port
 from tests.integration.gateway.back_end import BackEnd
 from tests.integration.gateway.controller import FakeController
 from tests.integration.gateway.own_process import UNDER_UVLOOP
-from tests.integration.gateway.stage import DEADLINE_S, SpiceClient, Stage, free_port, staged
+from tests.integration.gateway.stage import DEADLINE_S, SpiceClient, Stage, staged
 
 pytestmark = pytest.mark.real
 

@@ -33,7 +33,7 @@ from frazil.trust import contexts
 from frazil.trust.authority import Pair
 from frazil.trust.peers import Peer, certify, key_sha256, make_key, make_peers_authority
 from frazil.wire.hostlink import ImageObservation, ImageSource, ImageSpec
-from tests.harness.joined_host import free_port
+from tests.harness.ports import free_port
 
 IMAGE = "01900000-0000-7000-8000-00000000cccc"
 INSTALLATION = "01900000-0000-7000-8000-00000000aaaa"

@@ -14,7 +14,8 @@ from playwright.async_api import Browser, async_playwright
 from frazil.gateway.tls import CA_FILE
 from frazil.settings import Settings
 from tests.harness.pages import ARGUMENTS
-from tests.integration.portal.stack import PASSWORD, free_port, installation, setup_path, until
+from tests.harness.ports import free_port
+from tests.integration.portal.stack import PASSWORD, installation, setup_path, until
 from tests.integration.portal.visitor import Visitor
 
 POOLS = ("office", "slow-lab", "broken-lab")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -250,12 +249,6 @@ async def setup_path(settings: Settings) -> str:
         answer = await root.post("http://localhost/api/v1/setup/link")
     answer.raise_for_status()
     return str(answer.json()["path"])
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody had a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from frazil.model.desktop import Power
+from frazil.server.density import measuring
+from frazil.server.hypervisor.resting import EXACT_NS, REST_NS, Resting
 from frazil.server.templates.store import Template
 from frazil.server.templates.templates import Making
 from frazil.wire.hostlink import Profile
@@ -116,6 +118,41 @@ async def test_a_paused_fork_is_itself_when_it_goes_on(made: Lab) -> None:
     after = await look(made, spec.desktop_id)
     assert {**after, "random": ""} == {**before, "random": ""}
     await made.absent(spec.desktop_id)
+
+
+async def test_who_is_paused_hardly_wakes_and_does_all_that_it_is_asked_for_at_once(made: Lab) -> None:
+    """Its QEMU looks at its screen 33 times a second otherwise, as it does again when it goes on."""
+    await made.template(PROFILE)
+    spec = made.spec(PROFILE, name="rests")
+    made.want(spec)
+    await made.ready(spec.desktop_id)
+    pid = measuring.processes()[spec.desktop_id].pid
+    slack = Path(f"/proc/{pid}/timerslack_ns")
+    made.want(spec.model_copy(update={"power": Power.PAUSED}))
+    await made.until(lambda: not made.is_ready(spec.desktop_id), "it is paused", timeout_s=30)
+    assert int(slack.read_text()) == REST_NS
+    before = wakes(pid)
+    await asyncio.sleep(REST_NS / 1e9)  # over which they are counted
+    assert wakes(pid) - before < 30, "100 is what a QEMU that does not rest does in its main loop alone"
+    async with asyncio.timeout(2.0):
+        await made.hypervisor.screenshot(spec.desktop_id)
+    made.want(spec)
+    await made.ready(spec.desktop_id)
+    assert int(slack.read_text()) == EXACT_NS
+
+    await made.hypervisor.pause(spec.desktop_id)
+    assert int(slack.read_text()) == REST_NS
+    Resting().end(spec.desktop_id)  # as in another life of the server
+    assert int(slack.read_text()) == EXACT_NS
+    await made.hypervisor.pause(spec.desktop_id)
+    async with asyncio.timeout(5.0):
+        await made.hypervisor.destroy(spec.desktop_id)
+    await made.absent(spec.desktop_id)
+
+
+def wakes(pid: int) -> int:
+    """How often its threads got a processor so far (the kernel's Documentation/scheduler/sched-stats.rst)."""
+    return sum(int((task / "schedstat").read_text().split()[2]) for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 @pytest.mark.soak  # it boots a guest once more; test_eviction damages every part of one in the suite

@@ -32,6 +32,7 @@ from frazil.server.hypervisor.display_pair import connected_pair
 from frazil.server.hypervisor.domainxml import channels, metadata
 from frazil.server.hypervisor.errors import domain_ended
 from frazil.server.hypervisor.port import Domain, DomainPlan, DomainState, GuestExit, Screenshot, domain_name
+from frazil.server.hypervisor.resting import Resting
 from frazil.wire.hostlink import Capabilities
 
 log = structlog.get_logger(__name__)
@@ -154,6 +155,7 @@ class LibvirtHypervisor:
         self._lifecycle = Connection(uri, threads=5, name="lifecycle")
         self._agent = Connection(uri, threads=5, name="agent")
         self._events = Connection(uri, threads=1, name="events")
+        self._resting = Resting()
         self._agent_locks: dict[str, asyncio.Lock] = {}
         self._subscribers: list[Callable[[str | None], None]] = []
         self._closed = asyncio.Event()
@@ -327,17 +329,26 @@ class LibvirtHypervisor:
         await self._on_ours(desktop_id, end, doing="stop", deadline_s=60.0)
 
     async def pause(self, desktop_id: str) -> None:
-        await self._on_ours(desktop_id, lambda domain: domain.suspend(), doing="pause")
+        def pause(domain: libvirt.virDomain) -> None:
+            domain.suspend()
+            self._resting.begin(desktop_id)
+
+        await self._on_ours(desktop_id, pause, doing="pause")
 
     async def resume(self, desktop_id: str) -> None:
         def resume(domain: libvirt.virDomain) -> None:
             precedence.give(domain)
+            self._resting.end(desktop_id)
             _go_on(domain)
 
         await self._on_ours(desktop_id, resume, doing="resume")
 
     async def end_precedence(self, desktop_id: str) -> None:
-        await self._on_ours(desktop_id, precedence.end, doing="end the precedence of")
+        def end(domain: libvirt.virDomain) -> None:
+            precedence.end(domain)
+            self._resting.end(desktop_id)  # where somebody else let it go on
+
+        await self._on_ours(desktop_id, end, doing="end the precedence of")
 
     async def screenshot(self, desktop_id: str) -> Screenshot:
         def take(connection: libvirt.virConnect) -> Screenshot:

@@ -170,7 +170,7 @@ class Hypervisor(Protocol):
         ...
 
     async def pause(self, desktop_id: str) -> None:
-        """Stop the vCPUs."""
+        """Stop the vCPUs, and let its QEMU rest."""
         ...
 
     async def resume(self, desktop_id: str) -> None:

@@ -27,6 +27,8 @@ SHOWS = {"nothing": "n", "film": "f", "text": "t"}
 MARKS = 64
 MARK_LEFT, MARK_TOP, MARK_STEP = 704, 64, 32
 WINDOW = Box(32, 64, 672, 544)
+PAPER = (16, 20, 24)
+"""What the text is written on: red, green and blue."""
 SIDE = 1024
 """Of the pictures that the window is a part of, in pixels."""
 AT = {"film": 0x1000000, "text": 0x2000000}
@@ -40,8 +42,11 @@ KEY, DRAW = "input_event_key_qcode", "qemu_spice_create_update"
 class BusyScreen(BackEnd):
     """Shows nothing but its marks until it is told otherwise. `marked` counts the keys that were for marks."""
 
-    def __init__(self, directory: Path, *, streaming: str) -> None:
-        """`streaming` of video: off, filter or all. `monitors`: sockets of QMP, each for one who asks."""
+    def __init__(self, directory: Path, *, streaming: str, images: str = LIKE_OURS, port: int | None = None) -> None:
+        """`streaming` of video: off, filter or all. `images`: how pictures are compressed, in QEMU's words.
+
+        `port`: as `BackEnd`'s. `monitors`: sockets of QMP, each for one who asks.
+        """
         self.monitors = [directory / f"monitor-{number}.sock" for number in range(2)]
         self._log = directory / "qemu.log"
         self.marked = 0
@@ -51,7 +56,8 @@ class BusyScreen(BackEnd):
             file.write_bytes(picture.tobytes("raw", "BGRX"))
             more += ["-device", f"loader,file={file},addr={AT[name]:#x},force-raw=on"]
         more += ["-D", str(self._log), "-msg", "timestamp=on", "-trace", KEY, "-trace", DRAW]
-        super().__init__(directory, *more, boot=assembled(directory), spice=f"streaming-video={streaming},{LIKE_OURS}")
+        spice = f"streaming-video={streaming},{images}"
+        super().__init__(directory, *more, boot=assembled(directory), spice=spice, port=port)
         self._logs(False)
 
     def _logs(self, on: bool) -> None:
@@ -122,7 +128,7 @@ def _clouds() -> Image.Image:
 
 def text() -> Image.Image:
     """This file, over and over."""
-    page = Image.new("RGB", (SIDE, SIDE), "#101418")
+    page = Image.new("RGB", (SIDE, SIDE), PAPER)
     pen, letters = ImageDraw.Draw(page), ImageFont.load_default()
     for number, line in enumerate(islice(cycle(Path(__file__).read_text(encoding="utf-8").splitlines()), SIDE // 16)):
         pen.text((4, 16 * number + 2), line, fill="#d0d4d8", font=letters)

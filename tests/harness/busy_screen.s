@@ -1,5 +1,5 @@
-# The guest of bench/busy_screen.py, a boot sector for GNU as. Keys choose what a window on its screen shows: `f` the
-# film, `t` the text, `n` nothing new. Every other key turns the next of 64 marks beside the window around.
+# The guest of busy_screen.py, a boot sector for GNU as. Keys choose what a window on its screen shows: `f` the film,
+# `t` the text, `n` nothing new. Every other key turns the next of 64 marks beside the window around.
 #
 # A picture is drawn on the page that is not shown, and the pages are changed when it is whole: what is shown is never
 # half of a picture, as with virtio-gpu's flush. FILM, TEXT, LINE_BYTES, WINDOW_*, MARK_* come from busy_screen.py.
@@ -48,7 +48,7 @@ _start: cli
         outb    %al, $0x40
         movb    %ah, %al
         outb    %al, $0x40
-        movb    $'!', %al               # tells the benchmark that keys are read from here on
+        movb    $'!', %al               # tells who waits that keys are read from here on
         outb    %al, $0xe9
 
 next:   cli

@@ -1,0 +1,68 @@
+"""Paused QEMUs rest: the kernel may keep their timers late (docs/adr/0131-paused-desktops-rest.md).
+
+A QEMU looks at its screen 33 times a second (GUI_REFRESH_INTERVAL_DEFAULT of its ui/console.h), paused or not. How late
+a thread's timers may be is its timer slack (prctl(2), PR_SET_TIMERSLACK), which proc(5) lets others set; QEMU's main
+loop has asked for none. What comes over a socket, and each signal, wakes it at once all the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import structlog
+
+from frazil.server.density import measuring
+
+log = structlog.get_logger(__name__)
+
+REST_NS = 3_000_000_000
+EXACT_NS = 1
+"""What QEMU gives itself (`init_clocks` of its util/qemu-timer.c)."""
+
+
+class Resting:
+    """One host's. Called in pools' threads, for each desktop in one at a time."""
+
+    def __init__(self, proc: Path = measuring.PROC) -> None:
+        self._proc = proc
+        self._lock = threading.Lock()
+        self._pids: dict[str, int] | None = None
+        """Whose QEMU rests; None until it was looked whose an earlier life of this process left so."""
+
+    def begin(self, desktop_id: str) -> None:
+        """Let a paused desktop's QEMU rest, where the kernel allows it."""
+        process = measuring.processes(self._proc).get(desktop_id)
+        with self._lock:
+            if process is not None and self._set(process.pid, REST_NS):
+                self._known()[desktop_id] = process.pid
+
+    def end(self, desktop_id: str) -> None:
+        """Have its timers be exact again; nothing happens where it does not rest."""
+        with self._lock:
+            pid = self._known().pop(desktop_id, None)
+            if pid is not None:
+                self._set(pid, EXACT_NS)
+
+    def _known(self) -> dict[str, int]:
+        if self._pids is None:
+            found = measuring.processes(self._proc)
+            self._pids = {one: process.pid for one, process in found.items() if self._get(process.pid) == REST_NS}
+        return self._pids
+
+    def _get(self, pid: int) -> int:
+        try:
+            return int(self._slack(pid).read_text())
+        except OSError:  # it ended
+            return EXACT_NS
+
+    def _set(self, pid: int, slack_ns: int) -> bool:
+        try:
+            self._slack(pid).write_text(str(slack_ns))
+        except OSError as exc:
+            log.debug("no-rest", pid=pid, why=str(exc))  # it ended, or this process may not
+            return False
+        return True
+
+    def _slack(self, pid: int) -> Path:
+        return self._proc / str(pid) / "timerslack_ns"
