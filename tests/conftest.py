@@ -33,6 +33,8 @@ hypothesis.settings.load_profile("loaded")
 
 TOGETHER = ("tests/e2e/", "tests/integration/server/")
 """Where tests share what takes a minute to make: the stack, and the lab. Each place is one process's."""
+LAST = "tests/unit/"
+"""Thousands of tests in files that take seconds each: neither process waits long for the other's last one."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,8 +45,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes run tests side by side: what is longest begins."""
-    items.sort(key=lambda item: (_together(item.nodeid) not in TOGETHER, item.get_closest_marker("real") is None))
+    """Two processes run tests side by side: what is longest begins, and what is shortest ends."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, bool, bool]:
+    real = item.get_closest_marker("real") is not None
+    return _together(item.nodeid) not in TOGETHER, not real, item.nodeid.startswith(LAST)
 
 
 def _together(nodeid: str) -> str:

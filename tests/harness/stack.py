@@ -273,11 +273,14 @@ class Stack:
         """A new user, signed in from afar."""
         role = "administrator" if administrator else "user"
         self.root.add_user(UserRequest(name=name, password=SecretStr(PASSWORD), role=role))
+        return self.sign_in(name, PASSWORD)
+
+    def sign_in(self, name: str, password: str) -> Person:
+        """Somebody who is a user, signed in from afar until the stack is closed."""
         with Client.remote(self.url, ca=self.ca) as client:
-            login = client.sign_in(name, SecretStr(PASSWORD))
+            login = client.sign_in(name, SecretStr(password))
             made = client.make_token(TokenRequest(name="test"), csrf_token=login.csrf_token)
-        own = Client.remote(self.url, token=SecretStr(made.token), ca=self.ca)
-        person = Person(name, PASSWORD, own)
+        person = Person(name, password, Client.remote(self.url, token=SecretStr(made.token), ca=self.ca))
         self.people.append(person)
         return person
 

@@ -82,6 +82,17 @@ for a click on a window.
 """
 WORK_DEADLINE_S = 300.0
 
+NOBODY = """
+set -e
+test -z "$(loginctl --no-legend list-sessions)"
+test -z "$(ls /home /run/user | grep -v : )"
+test -z "$(grep -E '^[^:]*:[^:]*:1[0-9]{3}:' /etc/passwd)"
+test -z "$(ls -a /home /tmp /var/tmp | grep -i frazil-warm)"
+test -z "$(grep -s frazil-warm /etc/group /etc/shadow /etc/subuid /etc/subgid)"
+test -z "$(find / -xdev -uid +1000 -not -user nobody)"
+test -z "$(ps -eo uid= | awk '$1 > 1000')"
+"""
+"""sh: succeeds where nobody is or has ever been, not even for a trial: no session, account, home, file or process."""
 
 EVIDENCE = """cat /run/frazil-guest/state.json; echo; loginctl --no-pager list-sessions; ps axf -o pid,stat,time,args
 journalctl --no-pager --boot --lines 80; tail -n 40 /home/*/.xsession-errors /var/log/Xorg.*.log
@@ -112,6 +123,12 @@ def in_session(guests: Guests, desktop_id: str, script: str) -> str:
     assert done is not None
     assert done.code == 0, done
     return done.stdout
+
+
+def sign_out(guests: Guests, desktop_id: str) -> None:
+    """The person's session ends from inside. Nothing is waited for: with it their desktop may go."""
+    script = AS_PERSON + 'loginctl terminate-user "$user"'
+    guests.agent(desktop_id, "guest-exec", path="/bin/sh", arg=["-c", script])
 
 
 def copied(guests: Guests, desktop_id: str) -> str:

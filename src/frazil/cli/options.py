@@ -12,6 +12,7 @@ Timeout = Annotated[float, typer.Option("--timeout", min=0, metavar="SECONDS", h
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from the standard input's first line.")
 ]
+UserNames = Annotated[list[str], typer.Argument(metavar="USER...", help="Names or ids of users.", show_default=False)]
 
 
 def group(help_text: str) -> typer.Typer:

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 
 import typer
@@ -46,8 +47,9 @@ def commands(of: typer.Typer = app, before: tuple[str, ...] = ()) -> list[tuple[
     return found
 
 
+@cache
 def help_of(words: tuple[str, ...]) -> str:
-    """What ``--help`` says, as on a terminal of 80 columns."""
+    """What ``--help`` says, as on a terminal of 80 columns. Tests ask for all of it several times."""
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = WIDTH
     said = io.StringIO()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +19,7 @@ from frazil.controller.api import app as api_app
 from frazil.controller.api.callers import Listener, On
 from frazil.controller.hostlink import HostLinks
 from frazil.controller.identity.passwords import Passwords
+from frazil.controller.installation import read_installation_id
 from frazil.controller.leadership import Leadership
 from frazil.controller.metrics import Measures
 from frazil.controller.presence import Presence
@@ -28,7 +28,6 @@ from frazil.controller.services import Context, Joins, build, forgetting
 from frazil.controller.store import Store
 from frazil.controller.store.engine import url_of
 from frazil.model.clock import Clock, Ids
-from frazil.model.errors import InvalidInput
 from frazil.settings import Settings
 
 STOP_S = 5
@@ -119,18 +118,6 @@ def _listen(stack: AsyncExitStack, path: Path) -> socket.socket:
     stack.callback(path.unlink, missing_ok=True)
     stack.callback(made.close)
     return made
-
-
-def read_installation_id(path: Path) -> str:
-    """Who this installation is; hosts of another one are refused."""
-    remedy = "`frazil up` makes it; check that the controller's user may read it."
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["installation_id"]
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise InvalidInput(f"The installation's file {path} can't be read: {exc}.", remedy=remedy) from exc
-    if not isinstance(found, str) or not found:
-        raise InvalidInput(f"The installation's file {path} has no installation_id.", remedy=remedy)
-    return found
 
 
 class _Server(uvicorn.Server):

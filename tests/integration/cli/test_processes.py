@@ -20,11 +20,12 @@ pytestmark = [
 ]
 
 
-def test_each_process_comes_back_and_all_go_with_their_supervisor(installation: Installation) -> None:
+def test_they_are_who_they_are_each_comes_back_and_all_go_with_their_supervisor(installation: Installation) -> None:
     one = installation
     one.frazil("up", "--detach", "--no-first-desktop")
     supervisor = lock.holder(one.settings)
     assert supervisor is not None
+    _are_who_they_are(one, supervisor)
     for name in ("gateway", "controller", "server"):
         pid = _children(supervisor)[name]
         os.kill(pid, signal.SIGKILL)
@@ -37,11 +38,7 @@ def test_each_process_comes_back_and_all_go_with_their_supervisor(installation: 
     one.frazil("up", "--detach", "--no-first-desktop")
 
 
-def test_who_the_processes_are(installation: Installation) -> None:
-    one = installation
-    one.frazil("up", "--detach", "--no-first-desktop")
-    supervisor = lock.holder(one.settings)
-    assert supervisor is not None
+def _are_who_they_are(one: Installation, supervisor: int) -> None:
     for name, user in (("controller", "frazil-controller"), ("gateway", "frazil-gateway"), ("server", "root")):
         pid = _children(supervisor)[name]
         owner = subprocess.run(["ps", "-o", "user:32=", "-p", str(pid)], capture_output=True, text=True, check=True)

@@ -1,102 +1,75 @@
-"""A class of twenty, as its school's administrator and its pupils go through a day (docs/howto/people.md).
+"""What the how-to on a class tells people to type works, in its order, with twenty pupils (docs/howto/class.md).
 
-Frazil's own parts are real; the desktops are those of the hypervisor of files.
+Frazil's own parts are real; the desktops are those of the hypervisor of files. `tests/soak/test_class.py` does it with
+guests in which the pupils work.
 """
 
 from __future__ import annotations
 
-import csv
 import os
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from frazil.client import Client
 from frazil.model.desktop import Phase
-from frazil.model.errors import NotSignedIn, Refused
-from frazil.wire.rest import PasswordRequest, SessionRequest, TokenRequest, UserRequest
-from tests.harness.stack import PASSWORD, Stack
+from frazil.wire.rest import SessionRequest
+from tests.harness.school import CALLER, GROUP, POOL, School
+from tests.harness.stack import Stack
 from tests.harness.waiting import until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.skipif(os.geteuid() != 0, reason="starts Frazil")]
 PUPILS = 20
-SPARES = 2
-
-
-def say(stack: Stack, *words: str, code: int = 0) -> str:
-    done = stack.frazil(*words)
-    assert done.returncode == code, done.stderr
-    return done.stdout + done.stderr
-
-
-def sign_in(stack: Stack, name: str, password: str) -> Client:
-    with Client.remote(stack.url, ca=stack.ca) as client:
-        login = client.sign_in(name, SecretStr(password))
-        made = client.make_token(TokenRequest(name="day"), csrf_token=login.csrf_token)
-    return Client.remote(stack.url, token=SecretStr(made.token), ca=stack.ca)
 
 
 def test_a_class_comes_in_by_csv_works_and_leaves_everything_clean(place: Path) -> None:
-    pupils, passwords = place / "class-7.csv", place / "passwords.csv"
-    pupils.write_text(
-        "name;display_name\n" + "".join(f"pupil{n};Pupil №{n}\n" for n in range(PUPILS)), encoding="utf-8"
-    )
-    with Stack(fake=True) as stack, ExitStack() as open_clients:
+    with Stack(fake=True) as stack:
         stack.start()
-        stack.empty_image("plain")
-        say(stack, "pool", "create", "lessons", "--image", "plain", "--spares", str(SPARES), "--max", "25")
-        first = {one.id for one in stack.desktops("lessons", count=SPARES, timeout_s=60)}
-        wrong = place / "wrong.csv"
-        wrong.write_text("name\npupil0\nPupil One\n")
-        assert "Line 3" in say(stack, "user", "import", str(wrong), "--passwords", str(passwords), code=2)
-        words = ("user", "import", str(pupils), "--group", "class-7")
-        assert "frazil group add class-7" in say(stack, *words, "--passwords", str(passwords), code=3)
-        say(stack, "group", "add", "class-7", "--label", "Class 7")
-        assert "--passwords" in say(stack, *words, code=2)
-        assert not passwords.exists()
-        assert [user for user in stack.root.users() if user.name.startswith("pupil")] == []
-        assert "20 users were added." in say(stack, *words, "--passwords", str(passwords))
-        assert "20 were there already" in say(stack, *words)
-        say(stack, "grant", "lessons", "--group", "class-7")
+        school = School(stack, place, pupils=PUPILS)
+        school.skip("frazil image build debian-icewm\n")
+        stack.empty_image("debian-icewm")
+        first = school.make_pool(timeout_s=60)
+        _nobody_is_added_by_a_wrong_list(school)
+        people = school.let_in()
+        school.appoint()
 
-        with passwords.open(encoding="utf-8", newline="") as file:
-            secrets = {row["name"]: row["password"] for row in csv.DictReader(file)}
-        assert len(secrets) == PUPILS
-        clients = {
-            name: open_clients.enter_context(sign_in(stack, name, password)) for name, password in secrets.items()
-        }
-        opened = {name: client.open_session(SessionRequest(pool="lessons")) for name, client in clients.items()}
-        used = {one.session.desktop.id for one in opened.values()}
+        opened = {name: one.client.open_session(SessionRequest(pool=POOL)).session for name, one in people.items()}
+        used = {session.desktop.id for session in opened.values()}
         assert len(used) == PUPILS
         for desktop_id in used:
             stack.phase(desktop_id, Phase.READY, Phase.PAUSED, timeout_s=60)
-        assert clients["pupil0"].me().display_name == "Pupil №0"
-
-        told = f'frazil_sessions{{pool="lessons",state="left"}} {PUPILS:.1f}'
+        assert people[CALLER].client.me().display_name == "Béla Nagy"
+        told = f'frazil_sessions{{pool="{POOL}",state="left"}} {PUPILS:.1f}'
         until(lambda: told in stack.root.metrics(), "the measurements tell of all sessions", timeout_s=60)
+        school.look_in()
 
-        # One of them calls the helpdesk, whose role is for just that.
-        stack.root.add_user(UserRequest(name="hedy", password=SecretStr(PASSWORD), role="helpdesk"))
-        with sign_in(stack, "hedy", PASSWORD) as hedy:
-            assert {one.user_name for one in hedy.sessions()} == secrets.keys()
-            hedy.act(opened["pupil3"].session.desktop.id, "restart")
-            hedy.set_password("pupil3", PasswordRequest(password=SecretStr(PASSWORD)))
-            with pytest.raises(Refused):
-                hedy.delete_user("pupil3")
-        with pytest.raises(NotSignedIn):  # whoever knew the old password could have made that token
-            clients["pupil3"].me()
-        clients["pupil3"] = open_clients.enter_context(sign_in(stack, "pupil3", PASSWORD))
-        stack.phase(opened["pupil3"].session.desktop.id, Phase.READY, Phase.PAUSED, timeout_s=60)
+        helped, picture = school.look_at()
+        assert helped.id == opened[CALLER].desktop.id
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        school.restart(helped)
+        assert stack.root.desktop(helped.id).phase in (Phase.READY, Phase.PAUSED)
+        people[CALLER] = school.give_password(people[CALLER])
+        assert people[CALLER].client.session(opened[CALLER].id).desktop.id == helped.id
 
-        for name, client in clients.items():
-            client.end_session(opened[name].session.id)
+        *others, late = people
+        for name in others:
+            people[name].client.end_session(opened[name].id)
+        school.end_lesson(late)
+        school.cleaned(used | first, timeout_s=60)
+        school.read_audit(helped, late=late)
+        school.end_year()
+        assert school.is_through
 
-        def clean() -> bool:
-            left = stack.root.desktops(pool="lessons")
-            return len(left) == SPARES and all(one.phase is Phase.READY for one in left)
 
-        until(clean, "only fresh spares are left", timeout_s=60)
-        assert not {one.id for one in stack.root.desktops(pool="lessons")} & (used | first)
-        assert stack.root.sessions() == []
+def _nobody_is_added_by_a_wrong_list(school: School) -> None:
+    """Nor before there is a group, nor without a file for the passwords; whoever is there stays, and joins no less."""
+    office, words = school.office, f"frazil user import class-7.csv --group {GROUP}"
+    (office.place / "wrong.csv").write_text("name\nanna.kis\nAnna Kis\n")
+    assert "Line 3" in office.type("frazil user import wrong.csv --passwords passwords.csv", code=2)
+    assert f"frazil group add {GROUP}" in office.type(f"{words} --passwords passwords.csv", code=3)
+    assert not (office.place / "passwords.csv").exists()
+    assert school.stack.root.users() == []
+    (office.place / "again.csv").write_text("name\ncili\n")
+    assert "--passwords" in office.type("frazil user import again.csv", code=2)
+    office.type("frazil user import again.csv --passwords passwords.csv")
+    assert "0 users were added. 1 were there already." in office.type("frazil user import again.csv")
+    office.type("frazil user delete cili")

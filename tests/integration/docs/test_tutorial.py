@@ -6,40 +6,28 @@ Frazil's own parts are real; the desktops are those of the hypervisor of files.
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.harness.howto import DOCS, Shell, blocks
 from tests.harness.stack import Stack
 
-TUTORIAL = Path(__file__).parents[3] / "docs" / "tutorial" / "first-desktop.md"
+TUTORIAL = DOCS / "tutorial" / "first-desktop.md"
 pytestmark = [pytest.mark.timeout(150), pytest.mark.skipif(os.geteuid() != 0, reason="starts Frazil")]
 
 
 def test_the_tutorials_commands_work(place: Path) -> None:
-    blocks = re.findall(r"^```sh\n(.*?)^```$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 7
-    program = place / "bin" / "frazil"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m frazil.cli.main "$@"\n')
-    program.chmod(0o755)
+    to_type = blocks(TUTORIAL)
+    assert len(to_type) >= 7
     with Stack(fake=True) as stack:
         stack.start()
         stack.empty_image("debian-icewm")  # the name that `make run` gives the image that it builds
-        own = {"FRAZIL_CONFIG": str(stack.config)}
+        shell = Shell(place, stack.config)
         said = []
-        for block in blocks:
-            done = subprocess.run(
-                ["bash", "-euc", block],
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False, cwd=place,
-                env={**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", **own},
-            )  # fmt: skip
-            assert done.returncode == 0, f"{block}\n{done.stderr}"
-            said.append(done.stdout)
-            if "pool create" in block:
+        for block in to_type:
+            said.append(shell.type(block.text))
+            if "pool create" in block.text:
                 stack.desktops("class", count=2, timeout_s=60)
         everything = "".join(said)
         assert "Class 7b" in everything

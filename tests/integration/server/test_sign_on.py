@@ -8,6 +8,7 @@ from frazil.model.errors import HostError
 from frazil.server.guests import signing_on
 from frazil.server.guests.watch import GuestWatch
 from frazil.wire.hostlink import DesktopSpec, Person, Profile
+from tests.harness.work import NOBODY
 from tests.integration.server.lab import Lab
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
@@ -16,17 +17,6 @@ PROFILE = Profile(usb_channels=0)
 ANNA = Person(name="Anna.Kiss@example.org", full_name="Kiss Anna, Ms.", token="a" * 43)
 BELA = Person(name="bela", full_name="Béla", token="b" * 43)
 PANEL_DEADLINE_S = 60.0
-
-NOBODY = """
-set -e
-test -z "$(loginctl --no-legend list-sessions)"
-test -z "$(ls /home /run/user | grep -v : )"
-test -z "$(grep -E '^[^:]*:[^:]*:1[0-9]{3}:' /etc/passwd)"
-test -z "$(ls -a /home /tmp /var/tmp | grep -i frazil-warm)"
-test -z "$(grep -s frazil-warm /etc/group /etc/shadow /etc/subuid /etc/subgid)"
-test -z "$(find / -xdev -uid +1000 -not -user nobody)"
-test -z "$(ps -eo uid= | awk '$1 > 1000')"
-"""
 
 WHO = """
 set -e

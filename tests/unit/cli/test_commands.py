@@ -239,3 +239,10 @@ def test_connect_says_what_is_missing_before_it_opens_anything(tmp_path: Path) -
     done = _frazil("connect", "office", PATH=str(tmp_path), DISPLAY="", WAYLAND_DISPLAY="")
     assert done.returncode == exit_of(InvalidInput("x"))
     assert "no display" in done.stderr
+
+
+def test_no_command_waits_for_what_only_a_process_needs() -> None:
+    heavy = ("sqlalchemy", "alembic", "fastapi", "uvicorn", "numpy", "PIL", "libvirt", "frazil.viewer")
+    looked = f"import sys, frazil.cli.main; print(*(name for name in {heavy} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "\n"

@@ -20,7 +20,7 @@ from frazil.cli.archive import Archive, Manifest, before_restore, drop_old, kept
 from frazil.cli.exits import Exit
 from frazil.cli.options import Json
 from frazil.cli.supervisor import accounts, child, code, lock, places
-from frazil.controller.app import read_installation_id
+from frazil.controller.installation import read_installation_id
 from frazil.model.errors import Conflict, HostError, InvalidInput, Refused
 from frazil.runtime import SystemClock
 from frazil.settings import Settings

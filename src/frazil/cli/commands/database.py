@@ -1,4 +1,7 @@
-"""`frazil database …`: what `frazil backup` and `frazil restore` run as the controller's user. Not for people."""
+"""`frazil database …`: what `frazil backup` and `frazil restore` run as the controller's user. Not for people.
+
+What the controller's store is made of is imported where it is used: all other commands would wait for it.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import sqlalchemy as sa
 import typer
 
 from frazil.cli import connection
 from frazil.cli.options import group
-from frazil.controller.store import backup, engine, meta, restored
-from frazil.controller.store.store import in_words
 from frazil.runtime import SystemClock, SystemIds
 
 app = group("The database as lines of text.")
@@ -29,6 +29,9 @@ def dump() -> None:
     Examples:
       frazil database dump
     """
+    from frazil.controller.store import backup, engine
+    from frazil.controller.store.store import in_words
+
     url = engine.url_of(connection.settings())
     file = _file(url)
     if file is not None and not file.exists():
@@ -49,6 +52,11 @@ def load(
     Examples:
       frazil database load --made-at 2030-01-31T08:30:00
     """
+    import sqlalchemy as sa
+
+    from frazil.controller.store import backup, engine, meta, restored
+    from frazil.controller.store.store import in_words
+
     url = engine.url_of(connection.settings())
     now = SystemClock().now()
     file = _file(url)
@@ -94,5 +102,7 @@ def _put_in_place(fresh: Path, file: Path, *, aside: str) -> None:
 
 def _file(url: str) -> Path | None:
     """SQLite's file; None for another database."""
+    import sqlalchemy as sa
+
     made = sa.make_url(url)
     return Path(made.database) if made.get_backend_name() == "sqlite" and made.database else None

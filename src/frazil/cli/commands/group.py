@@ -8,7 +8,7 @@ import typer
 
 from frazil.cli import options, output, quota
 from frazil.cli.connection import connect
-from frazil.cli.options import Json
+from frazil.cli.options import Json, UserNames
 from frazil.cli.validated import valid
 from frazil.model.errors import InvalidInput
 from frazil.wire.rest import Group, GroupChange, GroupRequest
@@ -16,7 +16,6 @@ from frazil.wire.rest import Group, GroupChange, GroupRequest
 app = options.group("Groups: users who may use pools together.")
 
 GroupName = Annotated[str, typer.Argument(metavar="GROUP", help="Its name or id.")]
-UserNames = Annotated[list[str], typer.Argument(metavar="USER...", help="Names or ids of users.", show_default=False)]
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 
 from frazil.cli import output, password, policy, quota, roster
 from frazil.cli.connection import connect
-from frazil.cli.options import Json, PasswordStdin, group
+from frazil.cli.options import Json, PasswordStdin, UserNames, group
 from frazil.cli.validated import valid
 from frazil.model.errors import InvalidInput, NotFound
 from frazil.model.policy import Policy
@@ -249,17 +249,17 @@ def passwd(
 
 
 @app.command()
-def delete(
-    user: UserName,
-    as_json: Json = False,
-) -> None:
-    """Delete a user: their sign-ins and sessions end.
+def delete(users: UserNames, as_json: Json = False) -> None:
+    """Delete users: their sign-ins and sessions end.
 
     \b
     Examples:
       frazil user delete anna
+      frazil user delete anna bela
     """
     with connect() as client:
-        client.delete_user(user)
-    result: dict[str, object] = {"user": user, "deleted": True}
-    output.answer(result, as_json=as_json, people=lambda: output.say(f"{user} is deleted."))
+        for user in users:
+            client.delete_user(user)
+    said = f"{', '.join(users)} {'are' if len(users) > 1 else 'is'} deleted."
+    result: dict[str, object] = {"users": users, "deleted": True}
+    output.answer(result, as_json=as_json, people=lambda: output.say(said))

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from frazil.controller.services import release
 from frazil.controller.services.context import Context
-from frazil.controller.store import meta, people, sessions
+from frazil.controller.store import desktops, meta, people, sessions
 from frazil.controller.store.rows import DesktopRow, SessionRow
-from frazil.model.desktop import Epoch
+from frazil.model.desktop import Epoch, Power
 from frazil.wire.hostlink import DesktopObservation, Person
 
 
@@ -27,15 +27,15 @@ def token(key: str, session_id: str, desktop_id: str, epoch: Epoch, attempt: int
     return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
 
 
-def persons(tx: sa.Connection, desktops: list[DesktopRow]) -> dict[str, Person]:
+def persons(tx: sa.Connection, rows: list[DesktopRow]) -> dict[str, Person]:
     """The person of each of these desktops that has an open session, by the desktop's id."""
     key = meta.sign_on_key(tx)
-    if key is None or not desktops:
+    if key is None or not rows:
         return {}
-    of_desktop = {session.desktop_id: session for session in sessions.of_desktops(tx, [row.id for row in desktops])}
+    of_desktop = {session.desktop_id: session for session in sessions.of_desktops(tx, [row.id for row in rows])}
     users = people.by_ids(tx, {session.user_id for session in of_desktop.values()}) if of_desktop else {}
     found: dict[str, Person] = {}
-    for row in desktops:
+    for row in rows:
         session = of_desktop.get(row.id)
         user = users.get(session.user_id) if session is not None else None
         if session is not None and user is not None:
@@ -49,8 +49,11 @@ def persons(tx: sa.Connection, desktops: list[DesktopRow]) -> dict[str, Person]:
 
 def person_left(ctx: Context, tx: sa.Connection, seen: DesktopObservation) -> bool:
     """End the session of a person who signed out inside the desktop; whether there was one. An older session says
-    nothing of it."""
+    nothing of it, nor does one that ends because its desktop is asked to shut down: that person comes back."""
     if seen.sign_on is None or seen.sign_on.state != "left":
+        return False
+    row = desktops.find(tx, seen.desktop_id)
+    if row is None or row.power is Power.STOPPED:
         return False
     ended = False
     key = meta.sign_on_key(tx)

@@ -81,3 +81,19 @@ async def test_signing_out_in_the_desktop_ends_the_session_of_that_token_only(wo
     assert not (await world.services.sessions.list_for(user)).items
     await world.settle()
     assert await world.ctx.store.read(lambda tx: desktops.find(tx, desktop_id)) is None
+
+
+async def test_who_is_signed_out_by_a_restart_stays_in_their_session(world: World) -> None:
+    user, opened = await opened_session(world)
+    desktop_id = opened.session.desktop.id
+    spec = await _spec(world, desktop_id)
+    assert spec.person is not None
+    digest = hashlib.sha256(spec.person.token.encode()).hexdigest()
+    left = SignOn(user="ann", token_sha256=digest, state="left")
+    shutting_down = world.hosts[0].see(spec).model_copy(update={"sign_on": left})
+    await world.services.desktops.act(world.root, desktop_id, "restart")
+    await world.hosts[0].report(desktops=[shutting_down])
+    assert (await world.services.sessions.show(user, opened.session.id)).desktop.id == desktop_id
+    await world.services.desktops.act(world.root, desktop_id, "start")  # in vain: it runs, and nobody is signed on
+    await world.hosts[0].report(desktops=[shutting_down])
+    assert not (await world.services.sessions.list_for(user)).items
