@@ -238,7 +238,7 @@ class Server:
 def _fetching(settings: Settings, identity: Identity, joined: Joined | None) -> Fetching | None:
     if joined is None:
         return None
-    return Fetching(joined, own_host_id=identity.host_id, arriving=settings.cache_dir / "arriving")
+    return Fetching(joined, identity=identity, arriving=settings.cache_dir / "arriving")
 
 
 def _dials(settings: Settings, joined: Joined | None) -> list[Dial]:
