@@ -1,4 +1,5 @@
-"""Two real hosts, each with a libvirtd of its own: placement, viewing on either, a cut line, maintenance.
+"""Two real hosts, each with a libvirtd of its own: an image's way there, placement, viewing on either, a cut line,
+maintenance.
 
 The second is a machine in namespaces, joined to the first by a pair of virtual network cards, and set up with the
 commands that an administrator would use.
@@ -19,13 +20,16 @@ from pathlib import Path
 
 import pytest
 
+from frazil.gateway.close_codes import CloseCode
 from frazil.model.desktop import Phase
 from frazil.model.errors import Conflict
 from frazil.settings import Settings
-from frazil.wire.rest import Desktop, SessionRequest, Ticket
+from frazil.wire.rest import Desktop, HostMaintenance, Session, SessionRequest, Ticket
 from tests.harness import work
+from tests.harness.apart import Cards, run
+from tests.harness.arriving import arrives_though_it_is_cut
 from tests.harness.guests import Guests
-from tests.harness.headless import viewer
+from tests.harness.headless import cut_off, viewer
 from tests.harness.machine import Machine, possible
 from tests.harness.ports import free_port
 from tests.harness.processes import end
@@ -35,12 +39,10 @@ from tests.harness.waiting import until
 
 pytestmark = [pytest.mark.skipif(not possible(), reason="needs namespaces"), pytest.mark.timeout(600)]
 HERE, THERE = "10.205.7.1", "10.205.7.2"
-CARD, THEIR_CARD = "fz-two-here", "fz-two-there"
-IMAGE_S, TEMPLATE_S, JOIN_S = 300, 300, 120
-
-
-def run(*words: str) -> None:
-    subprocess.run(words, check=True, timeout=60, stdin=subprocess.DEVNULL)
+TEMPLATE_S, JOIN_S = 300, 120
+CUT_AFTER_MIB = 300
+"""Of an image of some 1,000."""
+TOLD_WITHIN_S = 30
 
 
 class Second:
@@ -64,11 +66,7 @@ class Second:
         self._config = self.place / "frazil.toml"
         configure(self.settings, self._config)
         self.machine = Machine(self.place)
-        run("ip", "link", "add", CARD, "type", "veth", "peer", "name", THEIR_CARD, "netns", str(self.machine.init))
-        run("ip", "address", "add", f"{HERE}/24", "dev", CARD)
-        run("ip", "link", "set", CARD, "up")
-        run(*self.machine.enter, "ip", "address", "add", f"{THERE}/24", "dev", THEIR_CARD)
-        run(*self.machine.enter, "ip", "link", "set", THEIR_CARD, "up")
+        self.cards = Cards("fz-two", here=HERE, there=THERE, process=self.machine.init, enter=self.machine.enter)
         self._popen: subprocess.Popen[bytes] | None = None
 
     def join(self, stack: Stack) -> None:
@@ -103,7 +101,7 @@ class Second:
         return (self.settings.log_dir / "server.log").read_text()[-4000:]
 
     def close(self) -> None:
-        subprocess.run(["ip", "link", "delete", CARD], check=False, timeout=60, capture_output=True)
+        self.cards.close()
         self.machine.close()  # with all that runs in it
         if self._popen is not None:
             if self._popen.poll() is None:
@@ -138,16 +136,39 @@ class Two:
         assert found is not None
         return found
 
+    def session(self, pool: str) -> Session:
+        (found,) = [one for one in self.person.client.sessions() if one.pool_name == pool]
+        return found
+
     def desktop(self, pool: str) -> Desktop:
-        (session,) = [one for one in self.person.client.sessions() if one.pool_name == pool]
-        return self.stack.root.desktop(session.desktop.id)
+        return self.stack.root.desktop(self.session(pool).desktop.id)
+
+    def guests(self, host_id: str) -> Guests:
+        enter = self.second.machine.enter if host_id == self.second.host_id else ()
+        return Guests(self.stack.settings.libvirt_uri, self.stack.installation_id, enter=enter)
+
+    def left(self) -> HostMaintenance:
+        """What is still on the second host, which is in maintenance."""
+        found = self.stack.root.host(self.second.host_id).maintenance
+        assert found is not None
+        return found
+
+    def only_place(self, pool: str, host_id: str) -> Desktop:
+        """The pool's one desktop, once it is ready on that host and there is no other."""
+        places = [host_id]
+        until(
+            lambda: [one.host_id for one in self.stack.root.desktops(pool=pool)] == places,
+            lambda: f"the only desktop of {pool} is on the host {host_id}: {self.stack.root.desktops(pool=pool)}",
+            timeout_s=TEMPLATE_S,
+        )
+        (found,) = self.stack.desktops(pool, count=1)
+        return found
 
     def terminal(self, pool: str) -> None:
         """A terminal on the person's screen, which keys go to."""
         desktop = self.desktop(pool)
-        enter = self.second.machine.enter if desktop.host_id == self.second.host_id else ()
-        guests = Guests(self.stack.settings.libvirt_uri, self.stack.installation_id, enter=enter)
-        work.in_session(guests, desktop.id, "left_open xterm")
+        assert desktop.host_id is not None
+        work.in_session(self.guests(desktop.host_id), desktop.id, "left_open xterm")
 
     def look(self, pool: str) -> float:
         """Seconds from a key to what it draws in the person's desktop."""
@@ -169,6 +190,7 @@ def two() -> Iterator[Two]:
         stack.image()
         second = Second(stack)
         try:
+            second.cards.refuse_after(CUT_AFTER_MIB, port=int(stack.settings.displays_listen.rpartition(":")[2]))
             second.join(stack)
             until(lambda: second.is_up(stack), lambda: f"the second host is up: {second.log()}", timeout_s=JOIN_S)
             person = stack.user("ada")
@@ -180,37 +202,70 @@ def two() -> Iterator[Two]:
             second.close()
 
 
-def test_desktops_on_either_host_are_seen_and_a_line_that_is_cut_loses_none(two: Two) -> None:
+def opens(two: Two, pool: str, host_id: str) -> Desktop:
+    """A desktop of a new pool on that host, which is forked there, and looked at."""
+    two.only_on(host_id)
+    two.stack.pool(pool, spares=0, start="fork", start_deadline_s=900)
+    two.stack.root.grant(pool, two.person.name)
+    two.ticket(pool)
+    two.terminal(pool)
+    assert two.look(pool) < 10
+    desktop = two.desktop(pool)
+    assert desktop.host_id == host_id
+    return desktop
+
+
+def is_cut_off_and_comes_back(two: Two, far: Desktop) -> None:
     stack, second = two.stack, two.second
-    image_id = stack.root.image("debian-icewm").id
-    copied = second.settings.images_dir / image_id / "disk.qcow2"
-    until(copied.exists, "the image has come to the second host", timeout_s=IMAGE_S)
-    assert copied.stat().st_size == (stack.settings.images_dir / image_id / "disk.qcow2").stat().st_size
-
-    two.only_on(second.host_id)
-    stack.pool("far", spares=0, start="fork", start_deadline_s=900)
-    stack.root.grant("far", two.person.name)
-    two.ticket("far")
-    two.terminal("far")
-    assert two.look("far") < 10
-    far = two.desktop("far")
-    assert far.host_name == stack.root.host(second.host_id).name
-    assert second.machine.processes("qemu-system-x86") or second.machine.processes("qemu-system-x86_64"[:15])
-
-    two.only_on(two.first_id)
-    stack.pool("near", spares=0, start="fork", start_deadline_s=900)
-    stack.root.grant("near", two.person.name)
-    two.ticket("near")
-    two.terminal("near")
-    assert two.look("near") < 10
-    assert two.desktop("near").host_name == stack.root.host(two.first_id).name
-
-    run("ip", "link", "set", CARD, "down")
+    looking = viewer(stack.settings.listen, stack.ca, two.ticket("far"))
+    told_s, codes = asyncio.run(asyncio.wait_for(cut_off(looking, second.cards.cut), 120))
+    assert told_s < TOLD_WITHIN_S
+    assert codes <= {CloseCode.BACKEND_GONE, CloseCode.MAIN_GONE}
     until(lambda: not second.is_up(stack), "the second host is silent", timeout_s=60)
-    assert stack.phase(far.id, Phase.UNKNOWN).host_name == far.host_name
+    assert stack.phase(far.id, Phase.UNKNOWN).host_id == second.host_id
     assert two.look("near") < 10, "the other host's desktops do not notice"
-    run("ip", "link", "set", CARD, "up")
+    second.cards.mend()
     until(lambda: second.is_up(stack), "the second host is back", timeout_s=60)
     stack.phase(far.id, Phase.READY, Phase.PAUSED)
     assert two.look("far") < 10
     assert two.desktop("far").id == far.id
+
+
+def is_emptied_and_used_again(two: Two, far: Desktop, near: Desktop) -> None:
+    """The second host in maintenance: its spare moves, who works there stays, and then it takes desktops again."""
+    stack, second = two.stack, two.second
+    two.only_on(second.host_id)
+    stack.pool("class", spares=1, start="fork", start_deadline_s=900)
+    spare = two.only_place("class", second.host_id)
+    stack.root.maintain(two.first_id, maintenance=False)
+
+    done = stack.frazil("host", "maintenance", second.host_id, "on")
+    assert done.returncode == 0, done.stderr
+    moved = two.only_place("class", two.first_id)
+    assert moved.id != spare.id
+    running = two.guests(second.host_id).ids()
+    assert far.id in running
+    assert spare.id not in running
+    assert moved.id in two.guests(two.first_id).ids()
+    assert (two.left().in_use, two.left().leaving, two.left().done) == (1, 0, False)
+    assert two.look("far") < 10
+    two.person.client.end_session(two.session("far").id)
+    until(lambda: two.left().done, lambda: f"the second host is empty: {two.left()}", timeout_s=120)
+    assert far.id not in two.guests(second.host_id).ids()
+
+    done = stack.frazil("host", "maintenance", second.host_id, "off")
+    assert done.returncode == 0, done.stderr
+    stack.root.maintain(two.first_id, maintenance=True)
+    two.only_place("class", second.host_id)
+    assert two.desktop("near").id == near.id, "it was in use on the first host all the time"
+    assert two.look("near") < 10
+
+
+def test_two_hosts_are_one_installation_though_the_line_between_them_is_cut(two: Two) -> None:
+    second = two.second
+    arrives_though_it_is_cut(two.stack, second.settings, second.cards, "debian-icewm", after_mib=CUT_AFTER_MIB)
+    far = opens(two, "far", second.host_id)
+    assert second.machine.processes("qemu-system-x86"), "it runs in there"
+    near = opens(two, "near", two.first_id)
+    is_cut_off_and_comes_back(two, far)
+    is_emptied_and_used_again(two, far, near)

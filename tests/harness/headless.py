@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from frazil.spice import link
@@ -204,6 +205,23 @@ async def viewer(address: str, ca: Path, ticket: Ticket, *, video: bool = False)
 
     async with _looking(dial, ticket.ticket, video=video) as made:
         yield made
+
+
+async def cut_off(looking: AbstractAsyncContextManager[Headless], cut: Callable[[], None]) -> tuple[float, set[int]]:
+    """Look, have something cut (which may block), and wait until the viewer is told: seconds from then, and the codes
+    that its WebSockets were closed with."""
+    cut_at_s = None
+    codes: set[int] = set()
+    try:
+        async with looking as seen:
+            await seen.picture(timeout_s=60)
+            await asyncio.to_thread(cut)
+            cut_at_s = time.monotonic()
+            await asyncio.Event().wait()
+    except* ConnectionClosed as group:
+        codes = {one.rcvd.code for one in group.exceptions if isinstance(one, ConnectionClosed) and one.rcvd}
+    assert cut_at_s is not None, "the viewer was there until then"
+    return time.monotonic() - cut_at_s, codes
 
 
 @asynccontextmanager

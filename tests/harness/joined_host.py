@@ -20,6 +20,7 @@ from frazil.runtime import SystemClock
 from frazil.server import joining
 from frazil.settings import Settings
 from frazil.wire.rest import HostInvitation
+from tests.harness.apart import Apart
 from tests.harness.ports import free_port
 from tests.harness.processes import end
 from tests.harness.stack import CACHE, REPOSITORY, Stack, configure
@@ -34,9 +35,13 @@ def at() -> str:
 
 
 class JoinedHost:
-    """Made with nothing running. Its server is on the hypervisor of files. `close` removes every trace of it."""
+    """Made with nothing running. Its server is on the hypervisor of files. `close` removes every trace of it.
 
-    def __init__(self, **settings: object) -> None:
+    apart: its server is in there, and reaches the controller at this end of the line.
+    """
+
+    def __init__(self, *, apart: Apart | None = None) -> None:
+        self._apart = apart
         self.place = Path(tempfile.mkdtemp(prefix="fz-", dir="/var/tmp"))
         self.place.chmod(0o711)
         self.settings = Settings(
@@ -44,10 +49,9 @@ class JoinedHost:
             run_dir=self.place / "run",
             log_dir=self.place / "log",
             cache_dir=CACHE,
-            displays_listen=at(),
+            displays_listen=at() if apart is None else f"{apart.cards.there}:8445",
             ksm=False,
             zram=False,
-            **settings,  # type: ignore[arg-type]
         )
         self._config = self.place / "frazil.toml"
         configure(self.settings, self._config)
@@ -64,10 +68,11 @@ class JoinedHost:
     def join(self, invitation: HostInvitation, *, name: str, clock: Clock | None = None) -> None:
         """As `frazil server --join` does. The invitation's name of the machine is nobody's here."""
         places.prepare(self.settings, accounts.ensure())
+        controller = "127.0.0.1" if self._apart is None else self._apart.cards.here
         asyncio.run(
             joining.join(
                 self.settings,
-                f"https://127.0.0.1:{invitation.url.rpartition(':')[2]}",
+                f"https://{controller}:{invitation.url.rpartition(':')[2]}",
                 invitation.token,
                 host_name=name,
                 clock=clock or SystemClock(),
@@ -79,10 +84,11 @@ class JoinedHost:
         return str(json.loads(self.settings.installation_file.read_text())["host_id"])
 
     def start(self) -> JoinedHost:
+        enter = self._apart.enter if self._apart is not None else []
         reader, writer = os.pipe()
         with self.log.open("ab") as log:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "tests.harness.fake_server", "server", "--ready-fd", str(writer)],
+                [*enter, sys.executable, "-m", "tests.harness.fake_server", "server", "--ready-fd", str(writer)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -97,6 +103,12 @@ class JoinedHost:
             os.close(reader)
         assert ready, self.log.read_text()
         return self
+
+    @property
+    def pid(self) -> int:
+        """Of its server."""
+        assert self._popen is not None, "it does not run"
+        return self._popen.pid
 
     @property
     def log(self) -> Path:

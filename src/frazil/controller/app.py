@@ -62,7 +62,13 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
             ctx, viewer_trust_file=settings.viewer_trust_file, joins=_joins(settings, installation_id=installation_id)
         )
         leadership = Leadership(store, clock=clock, holder=ids.new_id())
-        links = HostLinks(ctx, leadership, installation_id=installation_id, heartbeat_s=settings.heartbeat_s)
+        links = HostLinks(
+            ctx,
+            leadership,
+            installation_id=installation_id,
+            heartbeat_s=settings.heartbeat_s,
+            controllers=settings.controllers,
+        )
         leadership.changed = links.lead
         reconciler = Reconciler(ctx, leadership, tell_hosts=links.refresh)
         ctx.wake = reconciler.wake

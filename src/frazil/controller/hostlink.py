@@ -93,11 +93,15 @@ class HostLinks:
     others know from them who is there, and may ask.
     """
 
-    def __init__(self, ctx: Context, leadership: Leadership, *, installation_id: str, heartbeat_s: float) -> None:
+    def __init__(
+        self, ctx: Context, leadership: Leadership, *, installation_id: str, heartbeat_s: float, controllers: int = 1
+    ) -> None:
+        """controllers: so many there are."""
         self._ctx = ctx
         self._leadership = leadership
         self._installation_id = installation_id
         self._heartbeat_s = heartbeat_s
+        self._controllers = controllers
         self._links: dict[str, Link] = {}
         self._reports = Reports(ctx, leadership)
         self._desired: Together[str, Desired] = Together(self._read_desired, at_once=DESIRED_AT_ONCE)
@@ -244,7 +248,7 @@ class HostLinks:
         link.dirty.set()
         self._ctx.presence.heard(link.host_id)
         protocol = min(PROTOCOL_MAX, hello.protocol_max)
-        await link.send(Welcome(protocol=protocol, heartbeat_s=self._heartbeat_s))
+        await link.send(Welcome(protocol=protocol, heartbeat_s=self._heartbeat_s, controllers=self._controllers))
         log.info("host.connected", host=link.host_id, name=hello.host_name, version=hello.version)
         self._ctx.wake()
 

@@ -12,10 +12,20 @@ from starlette.responses import StreamingResponse
 from frazil.controller.api import problems
 from frazil.controller.api.limits import BodyLimit
 from frazil.controller.services import Context, Services
-from frazil.controller.store import policies, sessions
+from frazil.controller.store import host_keys, policies, sessions
 from frazil.controller.store.rows import SessionPolicyRow, SessionRow
 from frazil.wire.policy import PolicyField
-from frazil.wire.sessions import Lines, LinkState, PolicyChanged, Redeemed, RedeemRequest, Refusals, Revocation, Route
+from frazil.wire.sessions import (
+    HostRevoked,
+    Lines,
+    LinkState,
+    PolicyChanged,
+    Redeemed,
+    RedeemRequest,
+    Refusals,
+    Revocation,
+    Route,
+)
 
 PREFIX = "/internal/v1"
 REMEMBERED = timedelta(hours=1)
@@ -66,7 +76,7 @@ async def lines(ctx: Context, *, with_policies: bool) -> AsyncGenerator[str, Non
             yield change.model_dump_json() + "\n"
 
 
-async def changes(ctx: Context) -> AsyncGenerator[Revocation | PolicyChanged | None, None]:
+async def changes(ctx: Context) -> AsyncGenerator[Revocation | PolicyChanged | HostRevoked | None, None]:
     """What concerns the gateway: what changed lately, then each thing as it changes. None now and then between."""
     ended: set[str] = set()
     policy_versions: dict[str, int] = {}
@@ -76,7 +86,7 @@ async def changes(ctx: Context) -> AsyncGenerator[Revocation | PolicyChanged | N
     while not changed.closed:
         version = changed.version
         now = ctx.clock.now()
-        rows, allowed = await ctx.store.read(_changed(since))
+        rows, allowed, revoked = await ctx.store.read(_changed(since))
         for row in rows:
             if row.id not in ended:
                 yield Revocation(session_id=row.id, reason=row.end_reason)
@@ -85,6 +95,8 @@ async def changes(ctx: Context) -> AsyncGenerator[Revocation | PolicyChanged | N
                 yield PolicyChanged(
                     session_id=one.session_id, policy=PolicyField.of(one.policy), policy_version=one.version
                 )
+        for host_id in revoked:
+            yield HostRevoked(host_id=host_id)
         ended = {row.id for row in rows}
         policy_versions = {one.session_id: one.version for one in allowed}
         since = now - COMMITTED_WITHIN
@@ -92,5 +104,10 @@ async def changes(ctx: Context) -> AsyncGenerator[Revocation | PolicyChanged | N
             yield None
 
 
-def _changed(since: datetime) -> Callable[[sa.Connection], tuple[list[SessionRow], list[SessionPolicyRow]]]:
-    return lambda tx: (sessions.ended_since(tx, since), policies.changed_since(tx, since))
+def _changed(since: datetime) -> Callable[[sa.Connection], tuple[list[SessionRow], list[SessionPolicyRow], list[str]]]:
+    """Sessions that ended, policies that changed, and hosts that were revoked."""
+    return lambda tx: (
+        sessions.ended_since(tx, since),
+        policies.changed_since(tx, since),
+        host_keys.revoked_since(tx, since),
+    )

@@ -14,7 +14,17 @@ from pydantic import ValidationError
 from frazil.gateway.controllers import Controllers
 from frazil.model.errors import FrazilError, NotFound, Refused, Unavailable
 from frazil.wire.base import Message
-from frazil.wire.sessions import Lines, LinkState, PolicyChanged, Redeemed, RedeemRequest, Refusals, Revocation, Route
+from frazil.wire.sessions import (
+    HostRevoked,
+    Lines,
+    LinkState,
+    PolicyChanged,
+    Redeemed,
+    RedeemRequest,
+    Refusals,
+    Revocation,
+    Route,
+)
 
 _log = structlog.get_logger()
 CALL_DEADLINE_S = 5.0
@@ -57,8 +67,8 @@ class ControllerSide:
         await self._call("POST", "/internal/v1/lines", body=lines)
 
     @asynccontextmanager
-    async def changes(self) -> AsyncIterator[AsyncIterator[Revocation | PolicyChanged]]:
-        """What changes in sessions, as a stream that is open.
+    async def changes(self) -> AsyncIterator[AsyncIterator[Revocation | PolicyChanged | HostRevoked]]:
+        """What changes in sessions and with their hosts, as a stream that is open.
 
         Iterating raises Unavailable when it breaks and ends when the controller ends it.
         """
@@ -109,7 +119,7 @@ def _client(socket: Path) -> httpx.AsyncClient:
     )
 
 
-async def _lines(response: httpx.Response) -> AsyncIterator[Revocation | PolicyChanged]:
+async def _lines(response: httpx.Response) -> AsyncIterator[Revocation | PolicyChanged | HostRevoked]:
     async for line in response.aiter_lines():
         if not line.strip():
             continue
@@ -119,6 +129,8 @@ async def _lines(response: httpx.Response) -> AsyncIterator[Revocation | PolicyC
                     yield Revocation.model_validate_json(line)
                 case "policy":
                     yield PolicyChanged.model_validate_json(line)
+                case "host-revoked":
+                    yield HostRevoked.model_validate_json(line)
                 case kind:
                     _log.info("gateway.change-ignored", kind=kind)
         except ValidationError as exc:

@@ -23,7 +23,7 @@ from frazil.gateway.refusals import RefusedLinks
 from frazil.gateway.relay import FORBIDDEN, RELAY_READ_BYTES, Ended, Relay
 from frazil.gateway.remote_displays import RemoteDisplays
 from frazil.gateway.reports import Reports
-from frazil.gateway.sessions import LiveSession, LiveSessions
+from frazil.gateway.sessions import HOST_REVOKED, LiveSession, LiveSessions
 from frazil.gateway.streams import ClientStream, PlainStream
 from frazil.gateway.tls import ServedCertificate
 from frazil.model.clock import Clock
@@ -172,6 +172,8 @@ class Link:
             raise refuse_link("There is no such session.", LinkError.PERMISSION_DENIED, CloseCode.ENDED) from exc
         except (Unavailable, Refused) as exc:
             raise refuse_link(exc.what, LinkError.ERROR, CloseCode.UNAVAILABLE) from exc
+        if not route.host_trusted:
+            raise refuse_link(HOST_REVOKED, LinkError.ERROR, CloseCode.BACKEND_GONE)
         failpoint.reach("gateway.routed")
         return route
 
@@ -249,6 +251,7 @@ class Link:
             self,
             policy=redeemed.route.policy.value(),
             policy_version=redeemed.route.policy_version,
+            host_id=redeemed.route.host_id,
         )
         self._session.traffic.input_s = self._parts.clock.monotonic_s()
 

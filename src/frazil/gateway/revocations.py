@@ -1,4 +1,4 @@
-"""Cuts the sessions that the controller has ended, and hands on the policies that it has changed."""
+"""Cuts the sessions that the controller has ended, and links to hosts that it revoked; hands on changed policies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frazil.gateway.backoff import Backoff
 from frazil.gateway.controller_side import ControllerSide
 from frazil.gateway.sessions import LiveSessions
 from frazil.model.errors import NotFound, Refused, Unavailable
-from frazil.wire.sessions import PolicyChanged, Revocation
+from frazil.wire.sessions import HostRevoked, PolicyChanged, Revocation
 
 _log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ async def follow(controller: ControllerSide, sessions: LiveSessions) -> None:
         await asyncio.sleep(backoff.next_s())
 
 
-def _apply(change: Revocation | PolicyChanged, sessions: LiveSessions) -> None:
+def _apply(change: Revocation | PolicyChanged | HostRevoked, sessions: LiveSessions) -> None:
     match change:
         case Revocation(session_id=session_id, reason=reason):
             cut = sessions.revoke(session_id, reason)
@@ -47,6 +47,9 @@ def _apply(change: Revocation | PolicyChanged, sessions: LiveSessions) -> None:
         case PolicyChanged(session_id=session_id):
             if sessions.change_policy(session_id, change.policy.value(), change.policy_version):
                 _log.info("gateway.policy-changed", session_id=session_id, version=change.policy_version)
+        case HostRevoked(host_id=host_id):
+            if cut_sessions := sessions.cut_host(host_id):
+                _log.info("gateway.host-revoked", host_id=host_id, cut=cut_sessions)
 
 
 async def _recheck(controller: ControllerSide, sessions: LiveSessions) -> None:
@@ -60,3 +63,5 @@ async def _recheck(controller: ControllerSide, sessions: LiveSessions) -> None:
         else:
             now = PolicyChanged(session_id=session.session_id, policy=route.policy, policy_version=route.policy_version)
             _apply(now, sessions)
+            if not route.host_trusted:
+                _apply(HostRevoked(host_id=route.host_id), sessions)

@@ -28,6 +28,7 @@ PIECE_LEAST_BYTES = 1 << 11
 PIECE_MOST_BYTES = 1 << 16
 PIECE_FIRST_BYTES = 1 << 14
 """While nothing is known of the line. Larger ones leave larger buffers behind."""
+HOST_REVOKED = "This desktop's host is trusted no more: an administrator revoked it."
 _log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -60,7 +61,8 @@ class Traffic:
 
 @dataclass(slots=True, eq=False)
 class LiveSession:
-    """One main link and what hangs on it. `connection_id` is None until the back end has said it.
+    """One main link and what hangs on it. `connection_id` is None until the back end has said it. `host_id`: of the
+    host that its desktop is on.
 
     `latency_s`: to the viewer and back; `rate_bits_per_s`: of the line. None while they were not measured.
     """
@@ -70,6 +72,7 @@ class LiveSession:
     main: Cuttable
     policy: Policy
     policy_version: int
+    host_id: str
     connection_id: int | None = None
     others: set[Cuttable] = field(default_factory=set)
     traffic: Traffic = field(default_factory=Traffic)
@@ -134,11 +137,11 @@ class LiveSessions:
         return self._live.get(session_id)
 
     def open(
-        self, session_id: str, ticket: bytes, main: Cuttable, *, policy: Policy, policy_version: int
+        self, session_id: str, ticket: bytes, main: Cuttable, *, policy: Policy, policy_version: int, host_id: str
     ) -> LiveSession:
         """A main link was let in. An older one of the same session is cut, with all that hangs on it."""
         older = self._live.get(session_id)
-        session = LiveSession(session_id, hash_ticket(ticket), main, policy, policy_version)
+        session = LiveSession(session_id, hash_ticket(ticket), main, policy, policy_version, host_id)
         if session_id in self._policies:
             session.change(*self._policies[session_id])
         self._live[session_id] = session
@@ -164,6 +167,13 @@ class LiveSessions:
         if session is not None:
             session.cut(CloseCode.ENDED, reason)
         return session is not None
+
+    def cut_host(self, host_id: str) -> int:
+        """Cut every link to desktops on a host that was revoked: in how many sessions. They may be linked again."""
+        there = [session for session in self if session.host_id == host_id]
+        for session in there:
+            session.cut(CloseCode.BACKEND_GONE, HOST_REVOKED)
+        return len(there)
 
     def change_policy(self, session_id: str, policy: Policy, version: int) -> bool:
         """Another policy holds for the session, now or when it is linked. Whether that changed a living one."""

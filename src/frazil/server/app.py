@@ -54,6 +54,7 @@ from frazil.wire.hostlink import (
     Stray,
     TemplateObservation,
     TemplateSeen,
+    Welcome,
 )
 
 log = structlog.get_logger(__name__)
@@ -86,8 +87,17 @@ class Server:
         self._displays_port = port if host_pair(settings).exists() else 0
         self._generation = self._term = 0
         self._revoked: frozenset[str] = frozenset()
-        link = LinkHost(hello=self._hello, observe=self._observe, want=self._want, answer=self._answer, load=self._load)
-        self.links = [Link(dial, link) for dial in _dials(settings, joined)]
+        self._joined = joined
+        self._tasks = tasks
+        self._link_host = LinkHost(
+            hello=self._hello,
+            welcomed=self._welcomed,
+            observe=self._observe,
+            want=self._want,
+            answer=self._answer,
+            load=self._load,
+        )
+        self.links = [Link(dial, self._link_host) for dial in _dials(settings, joined)]
         directory = DesktopDirectory(settings.desktops_dir, installation_id=identity.installation_id)
         slots = StartSlots(room_here)
         self.images = ImageKeeper(
@@ -165,6 +175,22 @@ class Server:
             displays_port=self._displays_port,
         )
 
+    def _welcomed(self, welcome: Welcome) -> None:
+        """Dial controllers that are new. Those that are no more are dialled until the next start."""
+        joined, controllers = self._joined, welcome.controllers
+        if joined is None or controllers in (0, joined.controllers):
+            return
+        log.info("controllers-counted", before=joined.controllers, now=controllers)
+        try:
+            self._joined = joining.know_controllers(self._settings, joined, controllers)
+        except OSError as exc:  # it is told again with the next connection
+            log.error("controllers-not-written-down", why=str(exc))
+            return
+        for number in range(len(self.links) + 1, controllers + 1):
+            link = Link(_dial(self._joined, number), self._link_host)
+            self.links.append(link)
+            self._tasks.create_task(link.run())
+
     def _say(self, message: Message) -> None:
         for link in self.links:
             link.send(message)
@@ -238,14 +264,18 @@ class Server:
 def _fetching(settings: Settings, identity: Identity, joined: Joined | None) -> Fetching | None:
     if joined is None:
         return None
-    return Fetching(joined, own_host_id=identity.host_id, arriving=settings.cache_dir / "arriving")
+    return Fetching(joined, identity=identity, arriving=settings.cache_dir / "arriving")
 
 
 def _dials(settings: Settings, joined: Joined | None) -> list[Dial]:
     """To each controller."""
     if joined is None:
         return [on_this_machine(of.hosts) for of in settings.controller_sockets]
-    return [joined.dialer(PATH, number, max_size=MESSAGE_MAX_BYTES) for number in range(1, joined.controllers + 1)]
+    return [_dial(joined, number) for number in range(1, joined.controllers + 1)]
+
+
+def _dial(joined: Joined, number: int) -> Dial:
+    return joined.dialer(PATH, number, max_size=MESSAGE_MAX_BYTES)
 
 
 async def serve(settings: Settings, *, clock: Clock, ready: Callable[[], None]) -> None:

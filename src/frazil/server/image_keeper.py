@@ -2,7 +2,8 @@
 
 A recipe is built into the cache, under a key that is a hash of the recipe, and taken into the store from there by
 hard links: the second image of one recipe, or a retry after a crash, costs a second. At the start, and after an image
-was removed, the cache loses what neither an image nor a recipe as it is now needs.
+was removed, the cache loses what neither an image nor a recipe as it is now needs. What has come from another host of
+an image that is there no more goes when this host is told which images there are.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class ImageKeeper:
         self._fetching = fetching
         self._cache = settings.cache_dir / "images"
         self._cache_is_due = True
+        self._arriving_is_due = False  # not before it was told which images there are
         self._store = ImageStore(settings.images_dir, installation_id=installation_id)
         self._specs: dict[str, ImageSpec] = {}
         self._seen: dict[str, ImageObservation] = {}
@@ -74,6 +76,7 @@ class ImageKeeper:
     def want(self, specs: Iterable[ImageSpec]) -> None:
         """Take in all images that are wanted here. What is no longer named stays, as a stray."""
         self._specs = {spec.image_id: spec for spec in specs}
+        self._arriving_is_due = self._fetching is not None
         self._wake.set()
 
     def base_image(self, image_id: str) -> BaseImage | None:
@@ -122,6 +125,9 @@ class ImageKeeper:
                 self._wake.clear()
                 for spec in list(self._specs.values()):
                     await self._keep(spec)
+                if self._arriving_is_due:
+                    self._arriving_is_due = False
+                    await asyncio.to_thread(self._tidy_arriving, frozenset(self._specs))
                 if self._cache_is_due:
                     self._cache_is_due = not await asyncio.to_thread(self._tidied_cache)
                 try:
@@ -143,6 +149,17 @@ class ImageKeeper:
         if gone:
             log.info("image-cache-tidied", gone=gone)
         return gone is not None
+
+    def _tidy_arriving(self, image_ids: frozenset[str]) -> None:
+        """What had come of an image that was deleted meanwhile goes. In a thread."""
+        assert self._fetching is not None
+        try:
+            gone = self._fetching.keep_only(image_ids)
+        except OSError as exc:
+            log.warning("arriving-not-tidied", why=str(exc))
+            return
+        if gone:
+            log.info("arriving-tidied", gone=gone)
 
     async def _keep(self, spec: ImageSpec) -> None:
         seen = self._seen.get(spec.image_id)

@@ -14,7 +14,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -169,9 +169,20 @@ async def join(settings: Settings, url: str, token: str, *, host_name: str, cloc
     _keep(target.pair, Pair(certificate, key))
     held = {"installation_id": certified.installation_id, "host_id": certified.host_id}
     write_whole(settings.installation_file, json.dumps(held).encode() + b"\n", mode=0o644)
-    where = {"host": host, "port": port, "controllers": certified.controllers}
-    write_whole(settings.joined_file, json.dumps(where).encode() + b"\n", mode=0o644)
+    _write(settings, replace(target, controllers=certified.controllers))
     (settings.trust_dir / "host.key").unlink(missing_ok=True)
+
+
+def know_controllers(settings: Settings, joined: Joined, controllers: int) -> Joined:
+    """Write down that there are so many controllers now. Raises OSError."""
+    now = replace(joined, controllers=controllers)
+    _write(settings, now)
+    return now
+
+
+def _write(settings: Settings, joined: Joined) -> None:
+    where = {"host": joined.host, "port": joined.port, "controllers": joined.controllers}
+    write_whole(settings.joined_file, json.dumps(where).encode() + b"\n", mode=0o644)
 
 
 async def keep_fresh(joined: Joined, *, clock: Clock) -> None:

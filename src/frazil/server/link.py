@@ -42,9 +42,10 @@ Dial = Callable[[], Awaitable[ClientConnection]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """What the link asks of the rest of the server."""
+    """What the link asks of the rest of the server, and tells it."""
 
     hello: Callable[[], Hello]
+    welcomed: Callable[[Welcome], None]
     observe: Callable[[], Awaitable[Observed]]
     want: Callable[[Desired], None]
     answer: Callable[[Ask], Awaitable[Answer]]
@@ -118,6 +119,7 @@ class Link:
             self._outgoing.get_nowait()
         self._up = True
         log.info("controller-connected", protocol=first.protocol)
+        self._host.welcomed(first)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write(connection))
             tasks.create_task(self._beat(first))

@@ -277,11 +277,14 @@ class Hello(Message):
 
 
 class Welcome(Message):
+    """`controllers`: so many there are, each with a port of its own (`wire.joining`); 0: it is not said."""
+
     type: Literal["welcome"] = "welcome"
     protocol: int
     features: list[str] = []
     heartbeat_s: float = 5.0
     resync_s: float = 60.0
+    controllers: int = 0
 
 
 class Rejected(Message):

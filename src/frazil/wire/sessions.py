@@ -9,8 +9,8 @@
 ``GET  /internal/v1/revocations``          a stream of JSON lines; blank lines keep it alive
 ========================================  =============================================================
 
-The stream carries `Revocation` and, to who asks for it with ``?policies=true``, `PolicyChanged`: a gateway of before
-policies takes every line for a revocation. Who reads ignores lines of a `kind` that it does not know.
+The stream carries `Revocation` and, to who asks for it with ``?policies=true``, `PolicyChanged` and `HostRevoked`: a
+gateway of before policies takes every line for a revocation. Who reads ignores lines of a `kind` that it does not know.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Route(Message):
     """Where a session's desktop is, and what may pass to and from it.
 
     `host_address`: where the host's server hands out displays by TLS; empty where it does so on this machine.
+    `host_trusted`: false once the host was revoked; nothing on it is to be shown then.
 
     `policy` is what the pool and the person both allow. It has a `policy_version` that only grows, so that of two
     that come by different ways the newer one is known; an older controller says neither, and allows everything.
@@ -43,6 +44,7 @@ class Route(Message):
     host_id: str
     epoch: EpochField
     host_address: str = ""
+    host_trusted: bool = True
     policy: PolicyField = PolicyField()
     policy_version: int = 0
 
@@ -110,6 +112,16 @@ class Revocation(Message):
     kind: Literal["revocation"] = "revocation"
     session_id: str
     reason: str
+
+
+class HostRevoked(Message):
+    """A host is trusted no more: every link to a desktop on it is cut, and its sessions stay open.
+
+    It is said again and again for a minute, since a link may just be let in while it is said.
+    """
+
+    kind: Literal["host-revoked"] = "host-revoked"
+    host_id: str
 
 
 class PolicyChanged(Message):

@@ -53,3 +53,26 @@ def test_a_host_has_lost_trust_when_no_key_is_good(store: Store) -> None:
     assert lost(4 * HOUR)
     store.write_now(lambda tx: host_keys.revoke(tx, "h1", now=NOW))
     assert lost(timedelta())
+
+
+def test_a_host_that_was_revoked_is_told_of_until_it_has_joined_again(store: Store) -> None:
+    def revoked_since(since: datetime) -> list[str]:
+        return store.read_now(lambda tx: host_keys.revoked_since(tx, since))
+
+    def trusted(host_id: str) -> bool:
+        return store.read_now(lambda tx: host_keys.is_trusted(tx, host_id))
+
+    def own(tx: sa.Connection) -> None:
+        hosts.hello(tx, id="h0", name="here", version="1", capabilities=CAPABILITIES, now=NOW)
+
+    store.write_now(_joined)
+    store.write_now(own)
+    assert (trusted("h0"), trusted("h1"), trusted("h2")) == (True, True, False)
+    assert revoked_since(NOW) == []
+    store.write_now(lambda tx: host_keys.revoke(tx, "h1", now=NOW))
+    assert (trusted("h0"), trusted("h1")) == (True, False)
+    assert revoked_since(NOW) == ["h1"], "once, whatever number of keys it had"
+    assert revoked_since(NOW + HOUR) == []
+    store.write_now(lambda tx: host_keys.add(tx, "next", host_id="h1", now=NOW, expires_at=NOW + HOUR))
+    assert trusted("h1")
+    assert revoked_since(NOW) == []

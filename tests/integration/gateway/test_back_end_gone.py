@@ -85,7 +85,7 @@ async def relayed() -> AsyncIterator[tuple[Relay, socket.socket]]:
                 TunnelStream(reader, writer, read_max_bytes=RELAY_READ_BYTES),
                 back_end,
                 with_agent(),
-                LiveSessions().open("s", b"ticket", Main(), policy=Policy(), policy_version=1),
+                LiveSessions().open("s", b"ticket", Main(), policy=Policy(), policy_version=1, host_id="host-1"),
                 clock=SystemClock(),
                 cut=asyncio.get_running_loop().create_future(),
                 start=None,

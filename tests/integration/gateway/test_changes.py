@@ -15,7 +15,7 @@ from frazil.gateway.close_codes import CloseCode
 from frazil.gateway.controller_side import ControllerSide
 from frazil.gateway.sessions import LiveSession, LiveSessions
 from frazil.model.policy import Policy
-from frazil.wire.sessions import Revocation
+from frazil.wire.sessions import HostRevoked, Revocation
 from tests.integration.gateway.controller import FakeController
 
 MUTE = Policy(sound=False)
@@ -26,13 +26,14 @@ class Main:
 
     def __init__(self) -> None:
         self.cut_off = asyncio.Event()
+        self.code: CloseCode | None = None
         self.changes: list[Policy] = []
 
     def change(self, policy: Policy) -> None:
         self.changes.append(policy)
 
     def cut(self, code: CloseCode, reason: str) -> None:
-        assert code is CloseCode.ENDED
+        self.code = code
         self.cut_off.set()
 
 
@@ -59,9 +60,9 @@ class Scene:
     async def down(self) -> None:
         await self._running.aclose()
 
-    def linked(self) -> LiveSession:
+    def linked(self, *, host_id: str = "host-1") -> LiveSession:
         session_id = self.controller.open_session()
-        return self.sessions.open(session_id, b"ticket", Main(), policy=Policy(), policy_version=0)
+        return self.sessions.open(session_id, b"ticket", Main(), policy=Policy(), policy_version=0, host_id=host_id)
 
     async def heard(self) -> None:
         """Until all that was said so far was heard: lines come in order, and this one can be seen to."""
@@ -108,6 +109,28 @@ async def test_a_policy_that_changed_while_nobody_listened_is_asked_for(scene: S
     assert session.policy == MUTE
 
 
+async def test_links_to_a_host_that_was_revoked_are_cut(scene: Scene) -> None:
+    await scene.up()
+    there, here = scene.linked(host_id="host-2"), scene.linked()
+    scene.controller.say_line(HostRevoked(host_id="host-2").model_dump_json())
+    await scene.heard()
+    assert isinstance(there.main, Main)
+    assert isinstance(here.main, Main)
+    assert (there.main.code, here.main.code) == (CloseCode.BACKEND_GONE, None)
+
+
+async def test_a_host_that_was_revoked_while_nobody_listened_is_asked_for(scene: Scene) -> None:
+    await scene.up()
+    session = scene.linked()
+    await scene.down()
+    route = scene.controller.sessions[session.session_id]
+    scene.controller.sessions[session.session_id] = route.model_copy(update={"host_trusted": False})
+    await scene.up()
+    await scene.heard()
+    assert isinstance(session.main, Main)
+    assert session.main.code is CloseCode.BACKEND_GONE
+
+
 async def test_lines_of_other_versions_break_nothing(scene: Scene) -> None:
     await scene.up()
     first, second = scene.linked(), scene.linked()
@@ -116,5 +139,5 @@ async def test_lines_of_other_versions_break_nothing(scene: Scene) -> None:
     scene.controller.change_policy(second.session_id, MUTE)
     await scene.heard()
     assert isinstance(first.main, Main)
-    assert first.main.cut_off.is_set()
+    assert first.main.code is CloseCode.ENDED
     assert second.policy == MUTE

@@ -41,7 +41,7 @@ async def test_one_that_is_away_keeps_nothing_from_the_other(place: Path, monkey
     monkeypatch.setattr(measuring, "EVERY_S", 0.05)
     sessions = LiveSessions()
     for number in range(LINES_MAX + 1):
-        sessions.open(str(number), b"t", Recorder(), policy=Policy(), policy_version=1)
+        sessions.open(str(number), b"t", Recorder(), policy=Policy(), policy_version=1, host_id="host-1")
     there = FakeController()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(there.running(place / "there", place / "public"))

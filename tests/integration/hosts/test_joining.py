@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,8 +46,11 @@ def test_a_host_joins_and_is_there_with_its_address(stack: Stack) -> None:
         assert (host.settings.trust_dir / "host.pem").stat().st_mode & 0o777 == 0o600
         assert not (host.settings.trust_dir / "host.key").exists()
         host.stop()
+        joined_to = json.loads(host.settings.joined_file.read_text())
+        host.settings.joined_file.write_text(json.dumps(joined_to | {"controllers": 3}))
         host.start()  # without joining again
         until(lambda: host.is_up(stack), "it is up again")
+        until(lambda: json.loads(host.settings.joined_file.read_text()) == joined_to, "it is told that there is one")
     kinds = [event.kind for event in stack.root.events()]
     assert "host.invited" in kinds
     assert "host.joined" in kinds

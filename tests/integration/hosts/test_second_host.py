@@ -8,12 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from frazil.gateway.close_codes import CloseCode
 from frazil.model.errors import Conflict
 from frazil.wire.rest import Desktop, SessionRequest, Ticket
-from tests.harness.headless import viewer
+from tests.harness.headless import cut_off, viewer
 from tests.harness.joined_host import JoinedHost, at
 from tests.harness.stack import Person, Stack
 from tests.harness.waiting import until
+
+REVOKED_WITHIN_S = 10
+"""Much less than a lost line takes to be noticed; a second where the machine has nothing else to do."""
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +111,14 @@ def test_who_is_revoked_has_no_desktops_to_show_until_it_joins_again(
     stack: Stack, second: JoinedHost, desktop: Desktop, person: Person
 ) -> None:
     used = session_id(stack, person)
-    stack.root.revoke_host(second.host_id)
+    looking = viewer(stack.settings.listen, stack.ca, ticket(stack, person))
+    told_s, codes = asyncio.run(asyncio.wait_for(cut_off(looking, lambda: stack.root.revoke_host(second.host_id)), 60))
+    assert told_s < REVOKED_WITHIN_S
+    assert codes <= {CloseCode.BACKEND_GONE, CloseCode.MAIN_GONE}
+    with pytest.raises(Conflict, match="trusted no more"):
+        person.client.ticket(used)
     until(lambda: not second.is_up(stack), "it is silent", timeout_s=30)
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="trusted no more"):
         person.client.ticket(used)
     second.stop()
     second.join(stack.root.invite_host(), name="second")

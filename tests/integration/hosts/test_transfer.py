@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from frazil.model.errors import FrazilError, HostError, Unavailable
 from frazil.runtime import SystemClock
 from frazil.server import image_keeper, remote_displays
 from frazil.server.desktops.directory import DesktopDirectory
+from frazil.server.host_identity import Identity
 from frazil.server.image_keeper import ImageKeeper
 from frazil.server.images import fetching
 from frazil.server.images.fetching import Fetched, Fetching
@@ -34,19 +36,23 @@ from frazil.trust.authority import Pair
 from frazil.trust.peers import Peer, certify, key_sha256, make_key, make_peers_authority
 from frazil.wire.hostlink import ImageObservation, ImageSource, ImageSpec
 from tests.harness.ports import free_port
+from tests.harness.waiting import eventually
 
 IMAGE = "01900000-0000-7000-8000-00000000cccc"
 INSTALLATION = "01900000-0000-7000-8000-00000000aaaa"
+OTHER_INSTALLATION = "01900000-0000-7000-8000-00000000bbbb"
+DELETED = "01900000-0000-7000-8000-00000000dddd"
+HERE = Identity(INSTALLATION, "here")
 DISK = bytes(range(256)) * (5 << 12)  # 5 MiB
 NOW = datetime.now(UTC)
 
 
-def trusted(place: Path, authority: Pair, peer: Peer) -> Path:
-    """A trust directory of one machine."""
+def trusted(place: Path, authority: Pair, peer: Peer, *, pair: str = "host.pem") -> Path:
+    """A trust directory of one machine. pair: what its certificate and key are called there."""
     place.mkdir(parents=True)
     key = make_key()
     made = Pair(certify(authority, key.public_key(), peer, now=NOW), key)
-    (place / "host.pem").write_bytes(made.certificate_pem + made.key_pem)
+    (place / pair).write_bytes(made.certificate_pem + made.key_pem)
     (place / "authority.pem").write_bytes(authority.certificate_pem)
     return place
 
@@ -176,7 +182,7 @@ async def two_hosts(
             if one.fraction >= stop_at:
                 stop.set()
 
-        asker = Fetching(Joined("127.0.0.1", 1, 1, here), own_host_id="here", arriving=arriving)
+        asker = Fetching(Joined("127.0.0.1", 1, 1, here), identity=HERE, arriving=arriving)
         return asker.fetch(IMAGE, [source], place, progress=progress, cancel=stop)
 
     async with relay:
@@ -228,6 +234,50 @@ async def test_another_life_goes_on_where_the_last_one_ended(tmp_path: Path) -> 
         assert bench.line.connections - before == 5, "the list and four files"
 
 
+async def test_what_came_of_an_image_that_was_deleted_meanwhile_goes_and_nothing_else(
+    tmp_path: Path, make_settings: Callable[[], Settings]
+) -> None:
+    async with two_hosts(tmp_path) as bench:
+        with pytest.raises(Unavailable):
+            await asyncio.to_thread(bench.fetch, 0.5)
+        arriving = bench.arriving
+        shutil.copytree(arriving / IMAGE, arriving / DELETED)
+        of_others, unknown = arriving / OTHER_INSTALLATION, arriving / "unknown"
+        for place in (of_others, unknown):
+            place.mkdir()
+        (of_others / "installation").write_text(OTHER_INSTALLATION)
+        (unknown / "disk.qcow2").touch()
+        settings = replace(make_settings(), cache_dir=tmp_path / "cache")
+        of_no_recipe = settings.cache_dir / "images" / ("0" * 32)
+        of_no_recipe.mkdir(parents=True)
+        (of_no_recipe / "disk.qcow2").touch()
+        keeper = ImageKeeper(
+            settings,
+            installation_id=INSTALLATION,
+            clock=SystemClock(),
+            directory=DesktopDirectory(settings.desktops_dir, installation_id=INSTALLATION),
+            report=lambda seen: None,
+            release=_nothing,
+            fetching=Fetching(Joined("127.0.0.1", 1, 1, tmp_path / "here"), identity=HERE, arriving=arriving),
+        )
+        before = {place.name for place in arriving.iterdir()}
+        running = asyncio.create_task(keeper.run())
+        try:
+            await eventually(lambda: _are_there(of_no_recipe.parent, set()), "its first look is over")
+            assert await _are_there(arriving, before), "it was not told yet which images there are"
+            waits = ImageSpec(image_id=IMAGE, name="x", version=1, upload="x", upload_format="raw")
+            keeper.want([waits])
+            await eventually(lambda: _are_there(arriving, before - {DELETED}), "what was deleted goes")
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+        assert same(bench, await asyncio.to_thread(bench.fetch)), "what is wanted goes on where it was"
+
+
+async def _are_there(arriving: Path, names: set[str]) -> bool:
+    return {place.name for place in arriving.iterdir()} == names
+
+
 async def test_what_came_damaged_is_not_taken(tmp_path: Path) -> None:
     async with two_hosts(tmp_path) as bench:
         with pytest.raises(Unavailable):
@@ -245,7 +295,7 @@ async def test_what_came_damaged_is_not_taken(tmp_path: Path) -> None:
 async def test_another_disk_under_the_same_name_is_not_taken(tmp_path: Path) -> None:
     async with two_hosts(tmp_path) as bench:
         other = bench.source.model_copy(update={"sha256": "0" * 64})
-        asker = Fetching(Joined("127.0.0.1", 1, 1, tmp_path / "here"), own_host_id="here", arriving=bench.arriving)
+        asker = Fetching(Joined("127.0.0.1", 1, 1, tmp_path / "here"), identity=HERE, arriving=bench.arriving)
         with pytest.raises(HostError, match="another image"):
             await asyncio.to_thread(
                 lambda: asker.fetch(IMAGE, [other], bench.place, progress=bench.said.append, cancel=threading.Event())
@@ -269,7 +319,7 @@ async def test_a_forged_certificate_gets_nothing(tmp_path: Path, monkeypatch: py
 
 async def test_an_image_that_is_not_there_is_told(tmp_path: Path) -> None:
     async with two_hosts(tmp_path) as bench:
-        asker = Fetching(Joined("127.0.0.1", 1, 1, tmp_path / "here"), own_host_id="here", arriving=bench.arriving)
+        asker = Fetching(Joined("127.0.0.1", 1, 1, tmp_path / "here"), identity=HERE, arriving=bench.arriving)
         with pytest.raises(HostError, match="not on this host"):
             await asyncio.to_thread(
                 lambda: asker.fetch(
@@ -294,7 +344,7 @@ async def test_an_image_that_no_host_gives_now_is_waited_for(
             directory=DesktopDirectory(settings.desktops_dir, installation_id=INSTALLATION),
             report=seen.put_nowait,
             release=_nothing,
-            fetching=Fetching(Joined("127.0.0.1", 1, 1, tmp_path / "here"), own_host_id="h", arriving=bench.arriving),
+            fetching=Fetching(Joined("127.0.0.1", 1, 1, tmp_path / "here"), identity=HERE, arriving=bench.arriving),
         )
         bench.line.cuts = [0] * 3  # at first it gives nothing
         spec = ImageSpec(image_id=IMAGE, name="x", version=1, upload="x", upload_format="raw", sources=[bench.source])

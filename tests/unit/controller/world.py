@@ -89,7 +89,8 @@ class FakeHost:
         self.lost: set[str] = set()
         self.started_at: dict[str, datetime] = {}
 
-    async def hello(self) -> None:
+    async def hello(self, *, address: str = "") -> None:
+        """address: of another machine's."""
         ctx = self.world.ctx
         capabilities = Capabilities(kvm=True, spice=True, vcpus=8, memory_mib=16384, qemu="7.2.0", libvirt="9.0.0")
         await ctx.store.write(
@@ -100,6 +101,7 @@ class FakeHost:
                 version="0.1.0",
                 capabilities=capabilities,
                 now=ctx.clock.now(),
+                address=address,
             )
         )
         self.beat()

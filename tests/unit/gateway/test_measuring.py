@@ -16,7 +16,7 @@ def test_nothing_is_told_of_nobody() -> None:
 def test_each_session_is_told_once_and_no_body_is_too_large() -> None:
     sessions = LiveSessions()
     for number in range(LINES_MAX + 1):
-        session = sessions.open(str(number), b"t", Recorder(), policy=Policy(), policy_version=1)
+        session = sessions.open(str(number), b"t", Recorder(), policy=Policy(), policy_version=1, host_id="host-1")
     session.others.add(Recorder())
     session.latency_s = 0.0234
     session.traffic.to_viewer_bytes, session.traffic.to_desktop_bytes, session.traffic.stalls = 3000, 20, 1

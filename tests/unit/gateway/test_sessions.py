@@ -39,8 +39,9 @@ def opened(
     *,
     policy: Policy = OPEN,
     version: int = 1,
+    host_id: str = "h",
 ) -> LiveSession:
-    return sessions.open(session_id, ticket, main, policy=policy, policy_version=version)
+    return sessions.open(session_id, ticket, main, policy=policy, policy_version=version, host_id=host_id)
 
 
 def test_only_the_opening_ticket_is_known_and_it_is_not_kept() -> None:
@@ -157,3 +158,15 @@ def test_a_piece_is_three_milliseconds_of_the_line() -> None:
     for mbit, size in ((1, PIECE_LEAST_BYTES), (10, 3750), (50, 18750), (1000, PIECE_MOST_BYTES)):
         session.rate_bits_per_s = mbit * 1e6
         assert session.piece_bytes == size
+
+
+def test_links_to_a_host_that_was_revoked_are_cut_and_may_come_again() -> None:
+    sessions, links = LiveSessions(), [Recorder() for _ in range(4)]
+    there = opened(sessions, "there", b"t", links[0], host_id="revoked")
+    there.others.add(links[1])
+    opened(sessions, "here", b"t", links[2], host_id="trusted")
+    assert sessions.cut_host("revoked") == 1
+    assert [link.code for link in links[:3]] == [CloseCode.BACKEND_GONE, CloseCode.BACKEND_GONE, None]
+    sessions.close(there)
+    opened(sessions, "there", b"t", links[3], host_id="revoked")
+    assert links[3].code is None

@@ -61,7 +61,8 @@ def _link(socket: Path, *, want: Callable[[Desired], None], observe: Callable[[]
         return Hello(installation_id="i", host_id="h", host_name="n", version="0", capabilities=capabilities)
 
     return Link(
-        on_this_machine(socket), Host(hello=hello, observe=observe, want=want, answer=answer, load=lambda: LOAD)
+        on_this_machine(socket),
+        Host(hello=hello, welcomed=lambda _: None, observe=observe, want=want, answer=answer, load=lambda: LOAD),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +28,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 LOAD = HostLoad(memory_available_mib=1, disk_free_mib=1, load1=0.0)
 
 
-def _link(socket: Path) -> Link:
+def _link(socket: Path, welcomed: Callable[[Welcome], None] = lambda _: None) -> Link:
     async def answer(ask: Ask) -> Answer:
         return Answer(id=ask.id)
 
@@ -41,9 +42,8 @@ def _link(socket: Path) -> Link:
     def want(desired: Desired) -> None:
         pass
 
-    return Link(
-        on_this_machine(socket), Host(hello=hello, observe=observe, want=want, answer=answer, load=lambda: LOAD)
-    )
+    host = Host(hello=hello, welcomed=welcomed, observe=observe, want=want, answer=answer, load=lambda: LOAD)
+    return Link(on_this_machine(socket), host)
 
 
 async def test_a_message_that_cannot_be_written_is_left_out_and_the_next_is_sent(place: Path) -> None:

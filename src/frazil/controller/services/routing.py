@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from frazil.controller.store import desktops, hosts, policies, sessions
+from frazil.controller.store import desktops, host_keys, hosts, policies, sessions
 from frazil.model.desktop import Power
 from frazil.model.errors import NotFound
 from frazil.wire.hostlink import EpochField
@@ -28,6 +28,7 @@ def route_of(tx: sa.Connection, session_id: str) -> Route:
         host_id=desktop.host_id,
         epoch=EpochField(generation=desktop.epoch.generation, counter=desktop.epoch.counter),
         host_address=hosts.address_of(tx, desktop.host_id),
+        host_trusted=host_keys.is_trusted(tx, desktop.host_id),
         policy=PolicyField.of(allowed.policy),
         policy_version=allowed.version,
     )

@@ -11,7 +11,7 @@ from frazil.controller.identity.secrets import digest
 from frazil.controller.services import finding, journal, links, views, words
 from frazil.controller.services.context import Context
 from frazil.controller.services.routing import route_of
-from frazil.controller.store import desktops, sessions
+from frazil.controller.store import desktops, host_keys, sessions
 from frazil.controller.store.rows import DesktopRow, SessionRow
 from frazil.model.desktop import Phase, Power
 from frazil.model.errors import Conflict, NotFound, Refused
@@ -69,6 +69,7 @@ class Tickets:
                     remedy="Open the desktop again from the portal.",
                 )
             desktop = finding.desktop(tx, row.desktop_id)
+            _refuse_if_revoked(tx, desktop)
             phase = views.phase_of(desktop, presence)
             if phase not in TICKETED:
                 reason = words.why(desktop, phase, waiting=self._ctx.words.waiting.get(desktop.id, ""))
@@ -96,7 +97,7 @@ class Tickets:
     async def redeem(self, request: RedeemRequest) -> Redeemed:
         """For the gateway: use the ticket up; a viewer is there from now on, until the gateway says that it left.
 
-        Raises Refused; of many at once exactly one is told yes.
+        Raises Refused; of many at once exactly one is told yes. Raises Conflict where the desktop's host was revoked.
         """
         answer = await self._ctx.store.write(lambda tx: self._redeem(tx, request))
         if isinstance(answer, Refused):
@@ -131,6 +132,17 @@ class Tickets:
                 "This ticket is wrong, was used before, or is too old.",
                 remedy="Ask for a new one; the portal does so by itself.",
             )
+        _refuse_if_revoked(tx, finding.desktop(tx, row.desktop_id))
         # In one transaction: a desktop is never paused under a viewer that was let in and is not told of yet.
         links.set_link(self._ctx, tx, row, LinkState(connected=True, remote_address=request.remote_address))
         return Redeemed(route=route_of(tx, request.session_id), user_id=row.user_id)
+
+
+def _refuse_if_revoked(tx: sa.Connection, desktop: DesktopRow) -> None:
+    """Raise Conflict where the desktop's host is trusted no more, whether its desktop runs or not."""
+    if desktop.host_id is None or host_keys.is_trusted(tx, desktop.host_id):
+        return
+    raise Conflict(
+        f"The desktop {desktop.name} is not shown: its host is trusted no more, since an administrator revoked it.",
+        remedy="The desktop goes on there. Ask an administrator, or end this session to have another desktop.",
+    )

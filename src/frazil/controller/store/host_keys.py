@@ -63,6 +63,21 @@ def trusted() -> sa.ColumnElement[bool]:
     return sa.or_(hosts.c.address == "", hosts.c.id.in_(good))
 
 
+def is_trusted(tx: sa.Connection, host_id: str) -> bool:
+    """Whether it is a host on the controller's machine, or has a good key."""
+    return tx.execute(sa.select(hosts.c.id).where(hosts.c.id == host_id, trusted())).first() is not None
+
+
+def revoked_since(tx: sa.Connection, since: datetime) -> list[str]:
+    """Hosts of which a key was revoked at or after `since`, and that have no good one now."""
+    query = sa.select(host_keys.c.host_id).where(host_keys.c.revoked_at >= since).distinct()
+    lately = list(tx.execute(query).scalars())
+    if not lately:
+        return []  # Almost always: this is asked after every commit.
+    known = sa.select(hosts.c.id).where(hosts.c.id.in_(lately), sa.not_(trusted()))
+    return list(tx.execute(known.order_by(hosts.c.id)).scalars())
+
+
 def revoke(tx: sa.Connection, host_id: str, *, now: datetime) -> int:
     """No key of the host's is good any more; how many were."""
     query = host_keys.update().where(host_keys.c.host_id == host_id, host_keys.c.revoked_at.is_(None))

@@ -1,7 +1,9 @@
 """Gets an image from another host (`wire.transfer`). Blocking: it runs in the image keeper's thread.
 
 What has come of a file is kept in a directory of its own until all of it is there, so that a cut connection, or another
-life of this process, goes on where the last one ended.
+life of this process, goes on where the last one ended::
+
+    arriving/ID/    the files as far as they have come; `installation` says whose it is
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import shutil
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
@@ -22,6 +24,7 @@ import structlog
 from pydantic import ValidationError
 
 from frazil.model.errors import FrazilError, HostError, OutOfSpace, Refused, Unavailable
+from frazil.server.host_identity import Identity
 from frazil.server.images.files import ImageFiles, file_sha256
 from frazil.server.images.progress import BuildProgress
 from frazil.server.joining import Joined
@@ -38,6 +41,7 @@ PIECE_BYTES = 1 << 20
 TRIES = 5
 """In a row without a byte, at one source."""
 RESERVE_BYTES = 256 << 20
+_OWNER = "installation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +53,27 @@ class Fetched:
 
 
 class Fetching:
-    """One host's. joined: by what other hosts know this one."""
+    """One host's. joined: by what other hosts know this one. arriving: a directory that installations may share."""
 
-    def __init__(self, joined: Joined, *, own_host_id: str, arriving: Path) -> None:
+    def __init__(self, joined: Joined, *, identity: Identity, arriving: Path) -> None:
         self._joined = joined
-        self._own = own_host_id
+        self._identity = identity
         self._arriving = arriving
 
     def forget(self, image_id: str) -> None:
         """What has come of an image so far goes."""
         shutil.rmtree(self._arriving / image_id, ignore_errors=True)
+
+    def keep_only(self, image_ids: Collection[str]) -> list[str]:
+        """What has come of other images of this installation goes: the ids of those. Raises OSError."""
+        if not self._arriving.exists():
+            return []
+        gone = []
+        for place in sorted(self._arriving.iterdir()):
+            if place.name not in image_ids and _owner(place) == self._identity.installation_id:
+                shutil.rmtree(place)
+                gone.append(place.name)
+        return gone
 
     def fetch(
         self,
@@ -75,10 +90,13 @@ class Fetching:
         """
         failures: list[FrazilError] = []
         for source in sources:
-            if source.host_id == self._own:
+            if source.host_id == self._identity.host_id:
                 continue
+            part = self._arriving / image_id
             try:
-                return _From(self._joined, source, image_id, self._arriving / image_id, progress, cancel).fetch(place)
+                return _From(
+                    self._joined, source, image_id, part, self._identity.installation_id, progress, cancel
+                ).fetch(place)
             except OutOfSpace:
                 raise
             except HostError as exc:
@@ -95,6 +113,7 @@ class _From:
     source: ImageSource
     image_id: str
     arriving: Path
+    installation_id: str
     progress: Callable[[BuildProgress], None]
     cancel: threading.Event
 
@@ -104,6 +123,7 @@ class _From:
         if disk is None or disk.sha256 != self.source.sha256:
             raise HostError("The other host has another image under this name.", remedy="Delete it, and make it anew.")
         self.arriving.mkdir(mode=0o700, parents=True, exist_ok=True)  # an uploaded image is nobody's to read here
+        (self.arriving / _OWNER).write_text(self.installation_id, encoding="utf-8")
         total = sum(file.size_bytes for file in listed.files)
         free = shutil.disk_usage(self.arriving).free
         if free < total + RESERVE_BYTES:
@@ -208,6 +228,14 @@ class _From:
             raise HostError(str(exc)) from exc
         if peer.role != "host" or peer.host_id != self.source.host_id:
             raise HostError("Another machine answers at the other host's address.")
+
+
+def _owner(place: Path) -> str:
+    """The installation that an image is on its way to; empty where that is not known."""
+    try:
+        return (place / _OWNER).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _line(answer: BufferedReader) -> bytes:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from frazil.controller import internal
+from frazil.controller.store import host_keys
 from frazil.model.errors import Conflict, NotFound, Refused
 from frazil.wire.rest import SessionRequest
-from frazil.wire.sessions import Line, LinkState, Refusal, Revocation
+from frazil.wire.sessions import HostRevoked, Line, LinkState, PolicyChanged, Refusal, Revocation
 from tests.unit.controller.services.given import entitled, opened_session, redeeming
 from tests.unit.controller.world import World
 
@@ -157,3 +160,30 @@ async def test_link_states_are_kept_and_shown(world: World) -> None:
     assert kinds[:2] == ["session.disconnected", "session.connected"]
     with pytest.raises(NotFound):
         await world.services.sessions.link_state("nothing", LinkState(connected=True, remote_address=""))
+
+
+async def test_nothing_is_shown_of_a_host_that_was_revoked_until_it_is_trusted_again(world: World) -> None:
+    user, opened = await opened_session(world)
+    services, store, now = world.services, world.ctx.store, world.clock.now()
+    host_id = world.hosts[0].id
+
+    def certify(tx: sa.Connection, key: str) -> None:
+        host_keys.add(tx, key, host_id=host_id, now=now, expires_at=now + timedelta(days=90))
+
+    await world.hosts[0].hello(address="10.0.0.7")
+    await store.write(lambda tx: certify(tx, "first"))
+    assert (await services.sessions.route(opened.session.id)).host_trusted
+    await services.joining.revoke(world.root, host_id)
+    told = internal.changes(world.ctx)
+    said = [await anext(told) for _ in range(3)]
+    await told.aclose()
+    assert said[0] is None
+    assert isinstance(said[1], PolicyChanged)
+    assert said[2] == HostRevoked(host_id=host_id)
+    assert not (await services.sessions.route(opened.session.id)).host_trusted
+    with pytest.raises(Conflict, match="trusted no more"):
+        await services.tickets.redeem(redeeming(opened))
+    with pytest.raises(Conflict, match="trusted no more"):
+        await services.tickets.mint(user, opened.session.id, wait_s=20)
+    await store.write(lambda tx: certify(tx, "second"))
+    assert (await services.tickets.redeem(redeeming(opened))).route.host_trusted, "the ticket was not used up"
