@@ -22,7 +22,7 @@ from frazil.viewer.waiting import Changes
 KEPT_BYTES = 1 << 22
 """For a listener that is slow: some twenty seconds."""
 AHEAD_S = 0.03
-"""So much sound is sent before its time. spice-server keeps 8 KiB, 42 ms, and throws all away when it gets more."""
+"""So much sound is sent before its time. spice-server keeps 8192 moments, 171 ms, the last ones when it gets more."""
 
 
 class Sound:
@@ -150,7 +150,8 @@ class Microphone:
             )
         loop = asyncio.get_running_loop()
         due_s = loop.time() - AHEAD_S
-        for block in blocks_of(samples, form):
+        for block in blocks_of(samples, self.recording.block_samples):
+            due_s = max(due_s, loop.time() - AHEAD_S)  # what is late is not hurried: the server would throw it away
             await asyncio.sleep(due_s - loop.time())  # sound has its pace
             if self._format() != form:
                 raise Conflict("The desktop listens for other sound now.", remedy="Ask again: wait_for_microphone.")
