@@ -19,6 +19,7 @@ from frazil.spice.sound_blocks import SoundBlock, SoundFormat
 from frazil.viewer.address import Address, Proxy
 from frazil.viewer.connecting import connect
 from frazil.viewer.desktop import Desktop, Info
+from frazil.viewer.display import Display
 from frazil.viewer.outline import Outline
 from frazil.viewer.recorder import Recorded, record_sound
 from frazil.viewer.screenshot import Box, Screenshot
@@ -27,6 +28,7 @@ __all__ = [
     "Address",
     "Box",
     "Desktop",
+    "Display",
     "ImageCompression",
     "Info",
     "MouseButton",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from frazil.model.errors import Refused, RemoteProtocolError, Unavailable
 from frazil.spice import link
@@ -25,13 +25,18 @@ COMMON_CAPS = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, CommonCap.MINI_HE
 
 
 class Channel:
-    """Made by `enter`. `received_bytes` counts all that came, `received` the messages; `sent_bytes` what went."""
+    """Made by `enter`. `received_bytes` counts all that came, `received` the messages; `sent_bytes` what went.
+
+    `handled` is the serial of the last message that whoever reads them is done with; then `progressed` is called.
+    """
 
     def __init__(
         self, kind: ChannelType, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], *, caps: Iterable[int]
     ) -> None:
         self.kind = kind
         self.received = 0
+        self.handled = 0
+        self.progressed: Callable[[], None] = lambda: None
         self.received_bytes = 0
         self.sent_bytes = 0
         self.server_caps: tuple[int, ...] = ()
@@ -108,6 +113,8 @@ class Channel:
                 for message in unfold(envelope):
                     await self._answer(message)
                     yield message
+                self.handled = self.received
+                self.progressed()
                 await self._acknowledge()
 
     async def _answer(self, message: Message) -> None:

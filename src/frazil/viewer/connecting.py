@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,8 +30,9 @@ from frazil.spice.sound import playback_caps, record_caps
 from frazil.viewer import address, dialing, screen
 from frazil.viewer.address import Address
 from frazil.viewer.channel import Channel
-from frazil.viewer.desktop import TIMEOUT_S, Desktop
+from frazil.viewer.desktop import Desktop
 from frazil.viewer.dialing import Dial
+from frazil.viewer.display import TIMEOUT_S
 from frazil.viewer.outline import Outline
 from frazil.viewer.screen import Screen
 
@@ -61,6 +63,7 @@ async def connect(
     *,
     password: str | None = None,
     display: int = 0,
+    all_displays: bool = False,
     compression: ImageCompression | None = None,
     video: Sequence[VideoCodec] = (),
     outline: Outline | None = None,
@@ -73,21 +76,24 @@ async def connect(
     `where` is a ``.vv`` file's name, an address (``spice://HOST:PORT``, ``spice+tls://HOST:PORT``,
     ``spice+unix:///PATH``, or an `Address`), or a function that gives another connected socket each time it is called:
     every channel takes one. `password` goes before what the address has. `display` is the number of the display
-    channel; `compression` of pictures is asked for before the first one, and so are codecs of `video`, the best one
-    first, of a server that takes such wishes. With an `outline` no picture is decoded: it is told where the desktop
-    draws. What the desktop plays is followed where `sound` is set, and we are its microphone where `microphone` is.
+    channel that the desktop is; with `all_displays` the others are followed too (`Desktop.displays`). `compression` of
+    pictures is asked for before the first one, and so are codecs of `video`, the best one first, of a server that takes
+    such wishes. With an `outline` no picture is decoded: it is told where the desktop draws. What the desktop plays is
+    followed where `sound` is set, and we are its microphone where `microphone` is.
 
     A server shows its desktop to one client: whoever looked at it before is put out.
 
-    Raises InvalidInput for an address that is none or `video` that can't be decoded here, Unavailable where nothing
-    answers, Refused for a wrong password or certificate, NotFound for a display or sound that is not there,
-    DeadlinePassed after `timeout_s`, and RemoteProtocolError for what is not SPICE.
+    Raises InvalidInput for an address that is none, `video` that can't be decoded here or an outline of several
+    displays, Unavailable where nothing answers, Refused for a wrong password or certificate, NotFound for a display or
+    sound that is not there, DeadlinePassed after `timeout_s`, and RemoteProtocolError for what is not SPICE.
     """
     _check_video(video)
+    if outline is not None and all_displays:
+        raise InvalidInput("An outline is of one display.", field="outline")
     found = address.of(where) if isinstance(where, (str, Path)) else where
     if password is None:
         password = found.password if isinstance(found, Address) else ""
-    opening = _Opening(dialing.dial_of(found), password, outline or Screen())
+    opening = _Opening(dialing.dial_of(found), password, outline)
     failure: Exception | None = None
     # A task of the group that fails has a fault of ours. What is raised in the block goes on as it is, not in a group.
     async with opening.links, asyncio.TaskGroup() as tasks:
@@ -96,7 +102,12 @@ async def connect(
             try:
                 async with asyncio.timeout(timeout_s):
                     desktop = await opening.open(
-                        tasks, following, display=display, compression=compression, video=video, timeout_s=2 * timeout_s
+                        tasks,
+                        following,
+                        display=display,
+                        all_displays=all_displays,
+                        wishes=_Wishes(compression, video),
+                        timeout_s=2 * timeout_s,
                     )
                     if sound:
                         link = await opening.enter_sound(ChannelType.PLAYBACK, playback_caps())
@@ -116,14 +127,29 @@ async def connect(
         raise failure
 
 
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """How pictures and video should come."""
+
+    compression: ImageCompression | None
+    video: Sequence[VideoCodec]
+
+    async def say(self, display: Channel) -> None:
+        if self.compression is not None:
+            await display.send(DisplayClient.PREFERRED_COMPRESSION, PreferredCompression(compression=self.compression))
+        if self.video and has(display.server_caps, DisplayCap.PREF_VIDEO_CODEC_TYPE):
+            await display.send(DisplayClient.PREFERRED_VIDEO_CODECS, PreferredVideoCodecs(codecs=tuple(self.video)))
+
+
 class _Opening:
     """`links` closes them all."""
 
-    def __init__(self, dial: Dial, password: str, screen: Screen | Outline) -> None:
+    def __init__(self, dial: Dial, password: str, outline: Outline | None) -> None:
         self.links = AsyncExitStack()
         self._dial = dial
         self._password = password
-        self._screen = screen
+        self._outline = outline
+        self._pictures = screen.session_pictures()
         self._session = 0
         self._channels: tuple[tuple[int, int], ...] = ()
 
@@ -133,8 +159,8 @@ class _Opening:
         following: list[asyncio.Task[None]],
         *,
         display: int,
-        compression: ImageCompression | None,
-        video: Sequence[VideoCodec],
+        all_displays: bool,
+        wishes: _Wishes,
         timeout_s: float,
     ) -> Desktop:
         """Tasks that follow the links are in `following`."""
@@ -142,25 +168,26 @@ class _Opening:
         messages = main.messages()
         first = await _init(messages)
         self._session = first.session_id
-        desktop = Desktop(main, first, self._screen)
+        desktop = Desktop(main, first, self._outline or Screen(self._pictures), number=display)
         following.append(tasks.create_task(desktop.begin(messages)))  # from now on pings are answered
         channels = self._channels = await desktop.channels(timeout_s=timeout_s)
-        if (ChannelType.DISPLAY, display) not in channels:
-            numbers = ", ".join(str(number) for kind, number in channels if kind == ChannelType.DISPLAY)
-            raise NotFound(f"The desktop has no display {display}; it has {numbers or 'none'}.")
-        link = await self._enter(ChannelType.DISPLAY, display, display_caps())
-        if compression is not None:
-            await link.send(DisplayClient.PREFERRED_COMPRESSION, PreferredCompression(compression=compression))
-        if video and has(link.server_caps, DisplayCap.PREF_VIDEO_CODEC_TYPE):
-            await link.send(DisplayClient.PREFERRED_VIDEO_CODECS, PreferredVideoCodecs(codecs=tuple(video)))
-        await link.send(DisplayClient.INIT, screen.first_message())
-        following.append(tasks.create_task(desktop.show(link)))
-        if (ChannelType.CURSOR, display) in channels:
-            link = await self._enter(ChannelType.CURSOR, display, ())
-            following.append(tasks.create_task(desktop.point(link)))
+        displays = sorted(number for kind, number in channels if kind == ChannelType.DISPLAY)
+        if display not in displays:
+            there = ", ".join(str(number) for number in displays)
+            raise NotFound(f"The desktop has no display {display}; it has {there or 'none'}.")
+        for number in displays if all_displays else [display]:
+            if number != display:
+                desktop.add_display(number, Screen(self._pictures))
+            link = await self._enter(ChannelType.DISPLAY, number, display_caps())
+            await wishes.say(link)
+            await link.send(DisplayClient.INIT, screen.first_message())
+            following.append(tasks.create_task(desktop.show(number, link)))
+            if (ChannelType.CURSOR, number) in channels:
+                link = await self._enter(ChannelType.CURSOR, number, ())
+                following.append(tasks.create_task(desktop.point(number, link)))
         if (ChannelType.INPUTS, 0) in channels:
             link = await self._enter(ChannelType.INPUTS, 0, ())
-            desktop.take_input(link, display_id=display)
+            desktop.take_input(link)
             following.append(tasks.create_task(desktop.hear(link)))
         return desktop
 

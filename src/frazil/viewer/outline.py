@@ -19,6 +19,7 @@ from frazil.spice.display_channel import (
 from frazil.spice.fields import U32, Buffer, Rest
 from frazil.spice.geometry_records import Rect
 from frazil.spice.records import decode, record
+from frazil.viewer.heads import Head
 from frazil.viewer.screenshot import Box, Screenshot
 
 _DRAWINGS = frozenset(
@@ -56,6 +57,7 @@ class Outline:
     """
 
     used: Mapping[str, int] = {}
+    heads: tuple[Head, ...] = ()
 
     def __init__(self, told: Callable[[Box], None] = lambda _box: None) -> None:
         self.drawings = 0
