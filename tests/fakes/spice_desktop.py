@@ -67,7 +67,8 @@ class _Client:
 
 
 class SpiceDesktop:
-    """`heard` has what each channel's client said, decoded, and `caps` the words of its capabilities.
+    """`heard` has what each channel's client said, decoded, `numbers` what kinds of messages the main channel's
+    said, and `caps` the words of its capabilities.
 
     `guest` is the agent, there from the first with `agent`. `channel_caps` are the server's, on every channel.
 
@@ -93,6 +94,7 @@ class SpiceDesktop:
         plays: Sequence[tuple[int, object]] = (),
     ) -> None:
         self.heard: list[tuple[ChannelType, object]] = []
+        self.numbers: list[int] = []
         self.caps: dict[ChannelType, tuple[int, ...]] = {}
         self.acks = 0
         self.guest = DesktopAgent(self.say_as_agent, caps=agent_caps)
@@ -186,6 +188,8 @@ class SpiceDesktop:
                     continue
                 record = TABLES[channel].decode(one.type, bytes(one.body))
                 self.heard.append((channel, record))
+                if channel is ChannelType.MAIN:
+                    self.numbers.append(one.type)
                 self._answer(channel, client, one.type, record)
 
     def _greet(self, channel: ChannelType, client: _Client) -> None:

@@ -20,6 +20,7 @@ from frazil.spice.image_records import ImageCompression
 from frazil.spice.sound_blocks import Samples
 from tests.harness.card_inputs import Agent, Keyboard
 from tests.harness.card_memory import BYTES_A_PIXEL, CURSOR, Memory
+from tests.harness.card_moving import NO_PORT, Moving
 from tests.harness.card_sound import Microphone, Speaker
 from tests.harness.spice_library import (
     CORE,
@@ -62,6 +63,12 @@ class CardSettings:
     cards: int = 1
     """Equal ones; each is a display."""
     agent: bool = False
+    seamless: bool = False
+    """Whether clients may go over to another server, or come from one, with their state."""
+    switches: bool = False
+    """Whether clients are told of a move only when it is over: the server can do this or the other ways."""
+    waits: bool = False
+    """The machine does not run before it is told to, as one that comes from another host."""
 
 
 class Server:
@@ -80,16 +87,19 @@ class Server:
         call.spice_server_set_zlib_glz_compression(self._server, settings.zlib)
         call.spice_server_set_streaming_video(self._server, settings.video)
         call.spice_server_set_playback_compression(self._server, settings.sound_coded)
+        call.spice_server_set_seamless_migration(self._server, settings.seamless)
         if settings.codecs:
             assert call.spice_server_set_video_codecs(self._server, settings.codecs.encode()) != -1
         assert call.spice_server_init(self._server, ctypes.byref(self._core())) == 0
         self._cards = [_Card(self._library, self._server, settings, number) for number in range(settings.cards)]
         self._keyboard = Keyboard(self._library, self._server)
+        self._moving = Moving(self._library, self._server, switches=settings.switches)
         self._agent = Agent(self._library, self._server) if settings.agent else None
         if settings.sound_hz:
             self._speaker = Speaker(self._library, self._server, self.loop, rate_hz=settings.sound_hz)
             self._microphone = Microphone(self._library, self._server, self.loop, rate_hz=settings.sound_hz)
-        call.spice_server_vm_start(self._server)
+        if not settings.waits:
+            self.start()
 
     def _core(self) -> Core:
         core = Core()
@@ -131,6 +141,21 @@ class Server:
 
     def recorded(self) -> Samples:
         return self._microphone.heard()
+
+    def start(self) -> None:
+        self._library.spice_server_vm_start(self._server)
+
+    def move(self, host: str, port: int) -> None:
+        self._moving.begin(host, port, NO_PORT, "")
+
+    def clients_linked(self) -> bool:
+        return self._moving.linked
+
+    def end_move(self, there: bool) -> None:
+        self._moving.end(there=there)
+
+    def switch_host(self, host: str, port: int) -> None:
+        self._moving.switch(host, port, NO_PORT, "")
 
     def take(self, client: socket.socket) -> None:
         self._library.spice_server_add_client(self._server, client.detach(), 0)

@@ -76,6 +76,31 @@ class Card:
         wanted: list[MonitorsConfig] = self._ask("arranged")
         return wanted
 
+    def start(self) -> None:
+        """Have the machine run, in whose place we are."""
+        self._ask("start")
+
+    def move(self, host: str, port: int) -> None:
+        """Begin to go to another server: clients are to be linked there."""
+        self._ask("move", host, port)
+
+    def clients_linked(self) -> bool:
+        """Whether they are."""
+        linked: bool = self._ask("clients_linked")
+        return linked
+
+    def moved(self) -> None:
+        """The machine is there now."""
+        self._ask("end_move", True)
+
+    def stays(self) -> None:
+        """The machine does not go."""
+        self._ask("end_move", False)
+
+    def switch_host(self, host: str, port: int) -> None:
+        """The machine is there now, without a word before."""
+        self._ask("switch_host", host, port)
+
     def play(self, samples: Samples) -> None:
         """Begin to play this, in stereo."""
         self._ask("play", samples)

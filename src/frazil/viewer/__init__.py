@@ -9,7 +9,7 @@
         (await desktop.wait_still()).save("hello.png")
 
 `connect` takes a viewer's file, an address or sockets; `Desktop` is what it gives, `Screenshot` what is seen. It is
-made for one event loop, and decodes all pictures in it. USB devices, shared folders and migration are not followed.
+made for one event loop, and decodes all pictures in it. USB devices and shared folders are not followed.
 """
 
 from frazil.spice.display_channel import VideoCodec

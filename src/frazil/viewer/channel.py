@@ -6,7 +6,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from frazil.model.errors import Refused, RemoteProtocolError, Unavailable
+from frazil.model.errors import Refused, Unavailable
 from frazil.spice import link
 from frazil.spice.auth import Mechanism, encrypt_password
 from frazil.spice.base_messages import AckSync, BaseClient, BaseServer, Empty, Ping, Pong, SetAck
@@ -21,6 +21,7 @@ from frazil.spice.sub_lists import unfold
 from frazil.viewer.dialing import Dial
 
 READ_BYTES = 1 << 18
+CLOSING_S = 1.0
 COMMON_CAPS = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, CommonCap.MINI_HEADER)
 
 
@@ -45,6 +46,7 @@ class Channel:
         self._header = HeaderKind.MINI
         self._serial = 0
         self._window = self._unacknowledged = 0
+        self._messages: AsyncIterator[Message] | None = None
 
     @classmethod
     async def enter(
@@ -93,12 +95,21 @@ class Channel:
         except OSError as exc:
             raise Unavailable(f"The server closed the {channel_name(self.kind)} link.") from exc
 
-    async def messages(self) -> AsyncIterator[Message]:
+    def messages(self) -> AsyncIterator[Message]:
         """What the server says, until the link ends; pings and acknowledgements are answered.
 
-        A message's body is good until the next one. Raises Unavailable when the server closes the link, and
-        RemoteProtocolError.
+        It is always the same iterator: who stops and asks again goes on where it was. A message's body is good until
+        the next one. Raises Unavailable when the server closes the link, and RemoteProtocolError.
         """
+        if self._messages is None:
+            self._messages = self._read()
+        return self._messages
+
+    def go_on_from(self, old: Channel) -> None:
+        """This link goes on with the messages of another one, which counted them."""
+        self.received, self.handled, self._serial = old.received, old.received, old._serial + self._serial
+
+    async def _read(self) -> AsyncIterator[Message]:
         parser = MessageParser(self._header)
         while True:
             try:
@@ -125,8 +136,6 @@ class Channel:
         elif message.type == BaseServer.PING:
             ping = decode(Ping, message.body)
             await self.send(BaseClient.PONG, Pong(id=ping.id, timestamp=ping.timestamp))
-        elif message.type == BaseServer.MIGRATE:
-            raise RemoteProtocolError("The desktop moves to another host, which this viewer can't follow.")
 
     async def _acknowledge(self) -> None:
         self._unacknowledged += 1
@@ -139,11 +148,12 @@ class Channel:
         self._writer.transport.abort()
 
     async def finish(self) -> None:
-        """Send what waits to be sent, and close."""
+        """Send what waits to be sent, and close. What has not gone within a second is lost."""
         try:
-            self._writer.close()
-            await self._writer.wait_closed()
-        except OSError:
+            async with asyncio.timeout(CLOSING_S):
+                self._writer.close()
+                await self._writer.wait_closed()
+        except OSError:  # TimeoutError is one
             self.close()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from frazil.model.errors import Conflict, InvalidInput, RemoteProtocolError, Unavailable
-from frazil.spice.base_messages import BaseServer, Data, Empty, WaitForChannels
+from frazil.model.errors import Conflict, FrazilError, InvalidInput
+from frazil.spice.base_messages import Data, Empty, WaitForChannels
 from frazil.spice.channels import ChannelType, channel_name
 from frazil.spice.display_channel import DisplayServer
 from frazil.spice.framing import Message
@@ -19,12 +19,15 @@ from frazil.spice.main_channel import (
     MainClient,
     MainInit,
     MainServer,
+    MigrateBegin,
+    MigrateBeginSeamless,
     MouseMode,
     MouseModeRequest,
     MouseModeState,
     MultiMediaTime,
     ServerName,
     ServerUuid,
+    SwitchHost,
 )
 from frazil.spice.pictures.caches import NotInCache
 from frazil.spice.pictures.glz import MissingPicture
@@ -34,9 +37,11 @@ from frazil.viewer.channel import Channel
 from frazil.viewer.display import TIMEOUT_S, Display
 from frazil.viewer.inputs import PAUSE_S, Inputs
 from frazil.viewer.layout import SIZE_MAX, resized
-from frazil.viewer.order import Order
+from frazil.viewer.line import Greet, Line
+from frazil.viewer.links import Links
 from frazil.viewer.outline import Outline
-from frazil.viewer.screen import Screen
+from frazil.viewer.route import Route
+from frazil.viewer.screen import Screen, session_pictures
 from frazil.viewer.screenshot import Box
 from frazil.viewer.sharing import Sharing
 from frazil.viewer.sound import Sound
@@ -65,24 +70,33 @@ class Desktop(Display):
     """Made by `connect`: the display that it was told, with what all `displays` have in common: keys, agent and sound.
 
     Whatever is asked of a desktop whose connection has ended raises the error that it ended with: Unavailable when the
-    server closed it, RemoteProtocolError when it said what is not SPICE. All of it runs in one event loop.
+    server closed it, RemoteProtocolError when it said what is not SPICE, Refused when the desktop went where it is not
+    followed. All of it runs in one event loop.
     """
 
-    def __init__(self, main: Channel, first: MainInit, screen: Screen | Outline, *, number: int) -> None:
+    def __init__(
+        self,
+        main: Channel,
+        first: MainInit,
+        route: Route,
+        screen: Screen | Outline,
+        *,
+        number: int,
+        caps: Iterable[int],
+    ) -> None:
+        """`caps` are those that the main channel was linked with."""
         super().__init__(number, screen, Changes(), self._taken_inputs)
-        self._main = main
-        self._order = Order(self._changes)
+        self._main = Line(main, 0, self._changes, caps=caps)
+        self._links = Links(route, self._changes, session_id=first.session_id, renew=self._renew)
+        self._links.add(self._main)
         self._displays: dict[int, Display] = {number: self}
         self._sharing = Sharing(self._changes, self._send_agents)
         self._inputs: Inputs | None = None
         self._sound = Sound(self._changes, first.multi_media_time_ms)
-        self._links = [main]
-        self._mouse_mode = first.current_mouse_mode
-        self._mouse_modes = first.supported_mouse_modes
         self._name = self._uuid = ""
         self._channels: tuple[tuple[int, int], ...] = ()
-        if first.agent_connected:
-            self._sharing.agent.connect(first.agent_tokens)
+        self._mouse_mode = self._mouse_modes = 0
+        self._begin(first)
 
     @property
     def displays(self) -> tuple[Display, ...]:
@@ -101,8 +115,8 @@ class Desktop(Display):
             height=height,
             absolute_mouse=self._mouse_mode == MouseMode.CLIENT,
             agent=self._sharing.agent.connected,
-            received_bytes=sum(link.received_bytes for link in self._links),
-            sent_bytes=sum(link.sent_bytes for link in self._links),
+            received_bytes=self._links.received_bytes,
+            sent_bytes=self._links.sent_bytes,
             drawings=self.drawings,
             pictures=dict(self._screen.used),
         )
@@ -223,52 +237,54 @@ class Desktop(Display):
 
     # What a connection does
 
-    async def begin(self, messages: AsyncIterator[Message]) -> None:
-        """Follow the main channel until its end; `messages` go on behind MAIN_INIT."""
-        await self._follow(messages, self._on_main)
+    def begin(self) -> Coroutine[None, None, None]:
+        """What is returned follows the main channel, behind MAIN_INIT, until its end."""
+        return self._links.follow(self._main, self._on_main)
 
     async def channels(self, *, timeout_s: float) -> tuple[tuple[int, int], ...]:
         """Ask for the channels; their types and numbers."""
-        await self._main.send(MainClient.ATTACH_CHANNELS, Empty())
-        await self._want_positions()
-        await self._send_agents()
+        await self._attach()
         await self._until(lambda: bool(self._channels), "The telling of the channels", timeout_s)
         return self._channels
+
+    def line(self, channel: Channel, number: int = 0, *, caps: Iterable[int] = (), greet: Greet | None = None) -> Line:
+        """A channel that was linked with these capabilities, for the methods below."""
+        made = Line(channel, number, self._changes, caps=caps, greet=greet)
+        self._links.add(made)
+        return made
 
     def add_display(self, number: int, screen: Screen) -> None:
         """Another one, that `show` follows."""
         self._displays[number] = Display(number, screen, self._changes, self._taken_inputs)
 
-    def show(self, number: int, link: Channel) -> Coroutine[None, None, None]:
+    def show(self, line: Line) -> Coroutine[None, None, None]:
         """What is returned follows a display channel until its end."""
-        self._order.add(link, number)
-        self._links.append(link)
-        return self._follow(link.messages(), partial(self._on_display, self._displays[number]))
+        return self._links.follow(line, partial(self._on_display, self._displays[line.number]))
 
-    def point(self, number: int, link: Channel) -> Coroutine[None, None, None]:
+    def point(self, line: Line) -> Coroutine[None, None, None]:
         """What is returned follows a display's cursor channel until its end."""
-        self._order.add(link, number)
-        self._links.append(link)
-        return self._follow(link.messages(), partial(self._on_cursor, self._displays[number]))
+        return self._links.follow(line, partial(self._on_cursor, self._displays[line.number]))
 
-    def take_input(self, inputs: Channel) -> None:
-        """Keys and the mouse go there from now on."""
-        self._links.append(inputs)
-        self._inputs = Inputs(inputs, mode=lambda: self._mouse_mode, agent=lambda: self._sharing.agent.connected)
+    def hear(self, line: Line) -> Coroutine[None, None, None]:
+        """Keys and the mouse go there from now on; what is returned follows the inputs channel until its end."""
+        self._inputs = Inputs(line, mode=lambda: self._mouse_mode, agent=lambda: self._sharing.agent.connected)
+        return self._links.follow(line, self._on_inputs)
 
-    async def hear(self, inputs: Channel) -> None:
-        """Follow an inputs channel until its end."""
-        await self._follow(inputs.messages(), self._on_inputs)
-
-    def listen(self, playback: Channel) -> Coroutine[None, None, None]:
+    def listen(self, line: Line) -> Coroutine[None, None, None]:
         """Have the desktop's sound; what is returned follows the playback channel until its end."""
-        self._links.append(playback)
-        return self._follow(playback.messages(), self._sound.take_playback().hear)
+        speakers = self._sound.take_playback()
+        line.renew = speakers.renew
+        return self._links.follow(line, speakers.hear)
 
-    def attend(self, record: Channel) -> Coroutine[None, None, None]:
+    def attend(self, line: Line) -> Coroutine[None, None, None]:
         """Be the desktop's microphone; what is returned follows the record channel until its end."""
-        self._links.append(record)
-        return self._follow(record.messages(), self._sound.take_record(record).hear)
+        microphone = self._sound.take_record(line)
+        line.renew = microphone.renew
+        return self._links.follow(line, microphone.hear)
+
+    async def close(self) -> None:
+        """Send what waits to be sent, and close all links."""
+        await self._links.close()
 
     def _taken_inputs(self) -> Inputs:
         if self._inputs is None:
@@ -279,21 +295,41 @@ class Desktop(Display):
         for number, record in self._sharing.agent.outgoing():
             await self._main.send(number, record)
 
-    async def _follow(self, messages: AsyncIterator[Message], handle: Callable[[Message], Awaitable[None]]) -> None:
-        """What a link says, until it ends, of which everyone who waits is told."""
-        try:
-            async for message in messages:
-                if message.type == BaseServer.DISCONNECTING:
-                    raise Unavailable("The server ends this connection.")
-                if message.type == BaseServer.WAIT_FOR_CHANNELS:
-                    await self._order.reached(decode(WaitForChannels, message.body))
-                await handle(message)
-        except (RemoteProtocolError, Unavailable) as exc:
-            self._changes.end(exc)
+    def _begin(self, first: MainInit) -> None:
+        """What a server says of a session that begins."""
+        self._mouse_mode, self._mouse_modes = first.current_mouse_mode, first.supported_mouse_modes
+        self._sound.set_clock(first.multi_media_time_ms)
+        if first.agent_connected:
+            self._sharing.agent.connect(first.agent_tokens)
+
+    def _renew(self) -> None:
+        """The desktop is at another server, which will say everything again."""
+        pictures = session_pictures()
+        for display in self.displays:
+            display.begin_anew(pictures)
+        self._sharing.agent.disconnect()
+
+    async def _attach(self) -> None:
+        await self._main.send(MainClient.ATTACH_CHANNELS, Empty())
+        await self._want_positions()
+        await self._send_agents()
 
     async def _on_main(self, message: Message) -> None:
         record = MAIN_FROM_SERVER.decode(message.type, message.body)
         match record:
+            case MainInit():  # of a server that the desktop has moved to
+                self._links.session_id = record.session_id
+                self._begin(record)
+                await self._attach()
+                await self._links.rejoin()
+            case MigrateBegin() | MigrateBeginSeamless():
+                await self._main.send(await self._links.prepare(record), Empty())
+            case SwitchHost():
+                await self._switch(record)
+            case _ if message.type == MainServer.MIGRATE_END:
+                await self._links.go_over()
+            case _ if message.type == MainServer.MIGRATE_CANCEL:
+                self._links.cancel()
             case ChannelsList():
                 self._channels = tuple((channel.type, channel.id) for channel in record.channels)
             case MouseModeState():
@@ -318,15 +354,21 @@ class Desktop(Display):
         await self._send_agents()
         self._changes.tell()
 
+    async def _switch(self, told: SwitchHost) -> None:
+        try:
+            await self._links.switch(told)
+        except FrazilError as exc:
+            self._changes.end(exc)
+
     async def _on_display(self, display: Display, message: Message) -> None:
         if message.type == DisplayServer.INVAL_ALL_PIXMAPS:
-            await self._order.reached(decode(WaitForChannels, message.body))
+            await self._links.order.reached(decode(WaitForChannels, message.body))
         while True:
             try:
                 seen = display.draw(message)
                 break
             except (MissingPicture, NotInCache):
-                if not await self._order.another(display.number):
+                if not await self._links.order.another(display.number):
                     raise
         if seen:
             self._changes.tell()

@@ -9,6 +9,7 @@ from frazil.client import DeadlinePassed
 from frazil.model.errors import Conflict, InvalidInput
 from frazil.spice.framing import Message
 from frazil.spice.inputs_channel import MouseButton
+from frazil.spice.pictures.decoder import SessionPictures
 from frazil.viewer.inputs import PAUSE_S, Inputs
 from frazil.viewer.outline import Outline
 from frazil.viewer.screen import Screen
@@ -157,6 +158,10 @@ class Display:
         await self.click(button=MouseButton.DOWN if lines > 0 else MouseButton.UP, times=abs(lines))
 
     # What a connection does
+
+    def begin_anew(self, session: SessionPictures) -> None:
+        """The desktop is at another server, which sends all of it again."""
+        self._screen.begin_anew(session)
 
     def draw(self, message: Message) -> bool:
         """A message of the display channel; whether what is seen may have changed. Raises RemoteProtocolError."""

@@ -12,7 +12,7 @@ from functools import partial
 from frazil.model.errors import RemoteProtocolError
 from frazil.spice.base_messages import WaitForChannels
 from frazil.spice.channels import ChannelType, channel_name
-from frazil.viewer.channel import Channel
+from frazil.viewer.line import Line
 from frazil.viewer.waiting import Changes
 
 LATE_S = 30.0
@@ -24,13 +24,13 @@ class Order:
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
-        self._links: dict[tuple[int, int], Channel] = {}
+        self._lines: dict[tuple[int, int], Line] = {}
         self._waiting = 0
 
-    def add(self, link: Channel, number: int) -> None:
-        """A channel, in the place of the one that had this kind and number."""
-        self._links[link.kind, number] = link
-        link.progressed = self._progressed
+    def add(self, line: Line) -> None:
+        """One more channel."""
+        self._lines[line.kind, line.number] = line
+        line.progressed = self._progressed
 
     async def reached(self, waits: WaitForChannels) -> None:
         """Wait until the other channels have come so far; those that are not followed don't count.
@@ -38,10 +38,10 @@ class Order:
         Raises RemoteProtocolError when they don't come.
         """
         for wait in waits.waits:
-            link = self._links.get((wait.channel_type, wait.channel_id))
-            if link is not None:
+            line = self._lines.get((wait.channel_type, wait.channel_id))
+            if line is not None:
                 what = f"{channel_name(wait.channel_type)} {wait.channel_id}'s message {wait.message_serial}"
-                await self._until(partial(_has_handled, link, wait.message_serial), what)
+                await self._until(partial(_has_handled, line, wait.message_serial), what)
 
     async def another(self, display: int) -> bool:
         """Wait until another display than this one has come further; False where there is none.
@@ -49,12 +49,12 @@ class Order:
         Raises RemoteProtocolError when none does.
         """
         others = [
-            link for (kind, number), link in self._links.items() if kind == ChannelType.DISPLAY and number != display
+            line for (kind, number), line in self._lines.items() if kind == ChannelType.DISPLAY and number != display
         ]
         if not others:
             return False
-        before = sum(link.handled for link in others)
-        await self._until(lambda: sum(link.handled for link in others) > before, f"a picture for display {display}")
+        before = sum(line.handled for line in others)
+        await self._until(lambda: sum(line.handled for line in others) > before, f"a picture for display {display}")
         return True
 
     async def _until(self, condition: Callable[[], bool], what: str) -> None:
@@ -72,5 +72,5 @@ class Order:
             self._changes.tell()
 
 
-def _has_handled(link: Channel, serial: int) -> bool:
-    return link.handled >= serial
+def _has_handled(line: Line, serial: int) -> bool:
+    return line.handled >= serial

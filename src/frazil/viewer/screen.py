@@ -35,9 +35,13 @@ class Screen:
     """`drawings` counts the messages that may have changed what is seen; `complete` once the first picture is whole."""
 
     def __init__(self, session: SessionPictures) -> None:
+        self.drawings = 0
+        self.begin_anew(session)
+
+    def begin_anew(self, session: SessionPictures) -> None:
+        """The desktop is at another server, which sends all of it again."""
         self.canvas = Canvas(session)
         self.pointer = Pointer()
-        self.drawings = 0
         self._marked = False
         self._monitors: MonitorsConfigured | None = None
 

@@ -94,7 +94,7 @@ async def test_a_display_waits_until_the_other_one_has_come_so_far() -> None:
     async with opened(fake, all_displays=True) as desktop:
         await shown(fake, desktop)
         first, second = desktop.displays
-        handled = desktop._order._links[ChannelType.DISPLAY, 0].handled
+        handled = desktop._links.order._lines[ChannelType.DISPLAY, 0].handled
         waits = (
             ChannelWait(channel_type=ChannelType.DISPLAY, channel_id=0, message_serial=handled + 2),
             ChannelWait(channel_type=ChannelType.DISPLAY, channel_id=7, message_serial=99),
