@@ -136,10 +136,10 @@ class Links:
 
     async def go_over(self) -> None:
         """The desktop is where `prepare` has linked to. Raises RemoteProtocolError."""
-        ahead, self._ahead = self._ahead, None
+        ahead = self._ahead
         if ahead is None or ahead.channels.keys() != self._lines.keys():
             raise RemoteProtocolError("The desktop has moved to where we are not linked.")
-        self._route = ahead.route
+        self._route, self._ahead = ahead.route, None
         self._renew()
         for key, line in self._lines.items():
             line.go_over(ahead.channels[key], anew=True)
