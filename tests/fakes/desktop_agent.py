@@ -22,6 +22,7 @@ from frazil.spice.agent_messages import (
     FileXferResult,
     FileXferStart,
     FileXferStatus,
+    MonitorsConfig,
 )
 from frazil.spice.agent_stream import AgentAssembler
 from frazil.spice.capabilities import words_of
@@ -34,9 +35,9 @@ LAYOUT = ClipboardLayout(selection=True)
 class DesktopAgent:
     """`pasted` is what it fetched of the client's; with `pastes` it does so as soon as it hears of it.
 
-    `stored` are files that came whole, by their names; `cancelled` the names of those that the client gave up.
-    `answers` is what is said when a file is to come, and `breaks` what is said when so many bytes of it have come.
-    `say` sends a whole message.
+    `monitors` are what clients wanted of its screens. `stored` are files that came whole, by their names; `cancelled`
+    the names of those that the client gave up. `answers` is what is said when a file is to come, and `breaks` what is
+    said when so many bytes of it have come. `say` sends a whole message.
     """
 
     def __init__(self, say: Callable[[AgentType, bytes], None], *, caps: tuple[AgentCap, ...] = CAPS) -> None:
@@ -44,6 +45,7 @@ class DesktopAgent:
         self.pastes = True
         self.gives = True
         self.copied: str | None = None
+        self.monitors: list[MonitorsConfig] = []
         self.stored: dict[str, bytes] = {}
         self.cancelled: list[str] = []
         self.answers: tuple[int, bytes] | None = (FileXferResult.CAN_SEND_DATA, b"")
@@ -77,6 +79,10 @@ class DesktopAgent:
                     self._say(
                         AgentType.ANNOUNCE_CAPABILITIES, encode(AnnounceCapabilities(request=True, caps=self._caps))
                     )
+            case AgentType.MONITORS_CONFIG:
+                wanted = AGENT.decode(kind, body)
+                assert isinstance(wanted, MonitorsConfig)
+                self.monitors.append(wanted)
             case AgentType.CLIPBOARD_GRAB:
                 self.copied = None
                 if self.pastes:

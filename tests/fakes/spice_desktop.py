@@ -67,12 +67,13 @@ class _Client:
 
 
 class SpiceDesktop:
-    """`heard` has what each channel's client said, decoded, and `caps` the words of its capabilities.
+    """`heard` has what each channel's client said, decoded, `numbers` what kinds of messages the main channel's
+    said, and `caps` the words of its capabilities.
 
     `guest` is the agent, there from the first with `agent`. `channel_caps` are the server's, on every channel.
 
     `picture` is the name of a capture, or messages that are shown at first; `echo` is what each key draws. `plays`
-    is what a playback channel says at first.
+    is what a playback channel says at first. Of several displays only the one that is linked first shows it.
     """
 
     def __init__(
@@ -93,10 +94,12 @@ class SpiceDesktop:
         plays: Sequence[tuple[int, object]] = (),
     ) -> None:
         self.heard: list[tuple[ChannelType, object]] = []
+        self.numbers: list[int] = []
         self.caps: dict[ChannelType, tuple[int, ...]] = {}
         self.acks = 0
         self.guest = DesktopAgent(self.say_as_agent, caps=agent_caps)
         self.clients: dict[ChannelType, _Client] = {}
+        self.displays: dict[int, _Client] = {}
         self._key = TicketKey()
         self._password = password
         caps = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, *([CommonCap.MINI_HEADER] if mini else []))
@@ -131,7 +134,7 @@ class SpiceDesktop:
         try:
             yield self
         finally:
-            for client in self.clients.values():
+            for client in (*self.clients.values(), *self.displays.values()):
                 client.writer.close()
             async with asyncio.timeout(10):
                 await asyncio.gather(*self._tasks)
@@ -166,7 +169,13 @@ class SpiceDesktop:
         self.caps[channel] = message.channel_caps
         assert message.connection_id == (0 if channel is ChannelType.MAIN else SESSION)
         kind = HeaderKind.MINI if link.uses_mini_header(message, self._reply) else HeaderKind.FULL
-        client = self.clients[channel] = _Client(writer, kind)
+        client = _Client(writer, kind)
+        if channel is ChannelType.MAIN:
+            self.clients.clear()
+            self.displays.clear()
+        self.clients.setdefault(channel, client)
+        if channel is ChannelType.DISPLAY:
+            self.displays[message.channel_id] = client
         self._greet(channel, client)
         if channel is ChannelType.PLAYBACK:
             for number, record in self._plays:
@@ -179,7 +188,9 @@ class SpiceDesktop:
                     continue
                 record = TABLES[channel].decode(one.type, bytes(one.body))
                 self.heard.append((channel, record))
-                self._answer(channel, one.type, record)
+                if channel is ChannelType.MAIN:
+                    self.numbers.append(one.type)
+                self._answer(channel, client, one.type, record)
 
     def _greet(self, channel: ChannelType, client: _Client) -> None:
         if channel is ChannelType.MAIN:
@@ -198,12 +209,12 @@ class SpiceDesktop:
             client.say(MainServer.NAME, ServerName(name=b"office-7\0"))
             client.say(MainServer.UUID, ServerUuid(uuid=bytes(range(16))))
 
-    def _answer(self, channel: ChannelType, number: int, record: object) -> None:
+    def _answer(self, channel: ChannelType, client: _Client, number: int, record: object) -> None:
         main = self.clients[ChannelType.MAIN]
         if channel is ChannelType.DISPLAY and number == DisplayClient.INIT:
-            client = self.clients[channel]
             client.say(BaseServer.SET_ACK, SetAck(generation=3, window=self._window))
-            self.draw(self._first)
+            if client is self.clients[channel]:
+                self.draw(self._first)
             client.say(DisplayServer.MARK, Empty())
         if channel is ChannelType.INPUTS and number == InputsClient.KEY_DOWN:
             self.draw(self._echo)
@@ -218,10 +229,11 @@ class SpiceDesktop:
             self.grant(1)
             self.guest.feed(memoryview(bytes(record.data)))
 
-    def draw(self, messages: Iterable[tuple[int, bytes]]) -> None:
-        """Let the display channel say this."""
+    def draw(self, messages: Iterable[tuple[int, bytes]], *, display: int | None = None) -> None:
+        """Let a display channel say this: the first one that was linked, or the one of this number."""
+        client = self.clients[ChannelType.DISPLAY] if display is None else self.displays[display]
         for number, body in messages:
-            self.clients[ChannelType.DISPLAY].say(number, body)
+            client.say(number, body)
 
     def start_agent(self, tokens: int = 10) -> None:
         self.clients[ChannelType.MAIN].say(MainServer.AGENT_CONNECTED_TOKENS, AgentTokens(tokens=tokens))

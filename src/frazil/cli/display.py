@@ -31,12 +31,13 @@ def do(
     where: str,
     go: Callable[[Desktop], Awaitable[dict[str, object]]],
     *,
+    display: int = 0,
     from_stdin: bool,
     timeout_s: float,
     as_json: bool,
 ) -> None:
     """Do something on a desktop of which people need not hear."""
-    told = on(where, go, display=0, from_stdin=from_stdin, timeout_s=timeout_s, quiet=as_json)
+    told = on(where, go, display=display, from_stdin=from_stdin, timeout_s=timeout_s, quiet=as_json)
     output.answer(told, as_json=as_json, people=lambda: None)
 
 

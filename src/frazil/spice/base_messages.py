@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Annotated
 
 from frazil.spice.fields import U8, U32, U64, Counted32, CountedArray, Number, Rest
@@ -46,9 +46,20 @@ class Data:
     data: Rest
 
 
+class MigrateFlag(IntFlag):
+    """What a channel that moves wants of the client (`SPICE_MIGRATE_*`).
+
+    `NEED_FLUSH`: a `MIGRATE_FLUSH_MARK` as the last message here. `NEED_DATA_TRANSFER`: a `MIGRATE_DATA` follows, whose
+    content is the first message to the new server.
+    """
+
+    NEED_FLUSH = 1
+    NEED_DATA_TRANSFER = 2
+
+
 @record
 class Migrate:
-    """`flags`: 1 the client must flush, 2 it must carry migration data over (`SPICE_MIGRATE_*`)."""
+    """This channel goes to the new server. `flags` are `MigrateFlag`."""
 
     flags: U32
 

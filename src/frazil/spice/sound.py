@@ -41,7 +41,9 @@ CHANNELS_MAX = 2
 """spice-server has no more (`SPICE_INTERFACE_PLAYBACK_CHAN`)."""
 RATES_HZ = range(8_000, 192_001)
 LOUDEST = 65535
-_BLOCKS_A_SECOND = 100
+RAW_BLOCK_SAMPLES = 512
+"""spice-server keeps what is recorded in a ring of 8192 moments, and spoils a block that goes over its end: it takes
+wrong bytes there (`snd_record_handle_write`). These blocks end with the ring; those of Opus, with 480, can't."""
 
 
 def playback_caps() -> tuple[PlaybackCap, ...]:
@@ -135,6 +137,11 @@ class Recording:
             case _ if number == RecordServer.STOP:
                 self.format = None
 
+    @property
+    def block_samples(self) -> int:
+        """How many moments are best sent at once."""
+        return RAW_BLOCK_SAMPLES if self._encoder is None else opus.FRAME_SAMPLES
+
     def messages(self, samples: Samples, time_ms: int) -> Iterator[tuple[RecordClient, object]]:
         """What to send for a block of sound of the guest's `format`, at `time_ms` of the multimedia clock.
 
@@ -150,9 +157,8 @@ class Recording:
             yield RecordClient.DATA, SoundData(time_ms=time_ms, data=packet)
 
 
-def blocks_of(samples: Samples, form: SoundFormat) -> Iterator[Samples]:
-    """`samples` in blocks of ten milliseconds, the last one filled up with silence."""
-    size = form.rate_hz // _BLOCKS_A_SECOND
+def blocks_of(samples: Samples, size: int) -> Iterator[Samples]:
+    """`samples` in blocks of so many moments, the last one filled up with silence."""
     for start in range(0, len(samples), size):
         block = samples[start : start + size]
         yield np.pad(block, ((0, size - len(block)), (0, 0)))

@@ -9,7 +9,7 @@
         (await desktop.wait_still()).save("hello.png")
 
 `connect` takes a viewer's file, an address or sockets; `Desktop` is what it gives, `Screenshot` what is seen. It is
-made for one event loop, and decodes all pictures in it. USB devices, shared folders and migration are not followed.
+made for one event loop, and decodes all pictures in it. USB devices and shared folders are not followed.
 """
 
 from frazil.spice.display_channel import VideoCodec
@@ -19,6 +19,7 @@ from frazil.spice.sound_blocks import SoundBlock, SoundFormat
 from frazil.viewer.address import Address, Proxy
 from frazil.viewer.connecting import connect
 from frazil.viewer.desktop import Desktop, Info
+from frazil.viewer.display import Display
 from frazil.viewer.outline import Outline
 from frazil.viewer.recorder import Recorded, record_sound
 from frazil.viewer.screenshot import Box, Screenshot
@@ -27,6 +28,7 @@ __all__ = [
     "Address",
     "Box",
     "Desktop",
+    "Display",
     "ImageCompression",
     "Info",
     "MouseButton",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
-from frazil.model.errors import Refused, RemoteProtocolError, Unavailable
+from frazil.model.errors import Refused, Unavailable
 from frazil.spice import link
 from frazil.spice.auth import Mechanism, encrypt_password
 from frazil.spice.base_messages import AckSync, BaseClient, BaseServer, Empty, Ping, Pong, SetAck
@@ -21,17 +21,23 @@ from frazil.spice.sub_lists import unfold
 from frazil.viewer.dialing import Dial
 
 READ_BYTES = 1 << 18
+CLOSING_S = 1.0
 COMMON_CAPS = (CommonCap.AUTH_SELECTION, CommonCap.AUTH_SPICE, CommonCap.MINI_HEADER)
 
 
 class Channel:
-    """Made by `enter`. `received_bytes` counts all that came, `received` the messages; `sent_bytes` what went."""
+    """Made by `enter`. `received_bytes` counts all that came, `received` the messages; `sent_bytes` what went.
+
+    `handled` is the serial of the last message that whoever reads them is done with; then `progressed` is called.
+    """
 
     def __init__(
         self, kind: ChannelType, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], *, caps: Iterable[int]
     ) -> None:
         self.kind = kind
         self.received = 0
+        self.handled = 0
+        self.progressed: Callable[[], None] = lambda: None
         self.received_bytes = 0
         self.sent_bytes = 0
         self.server_caps: tuple[int, ...] = ()
@@ -40,6 +46,7 @@ class Channel:
         self._header = HeaderKind.MINI
         self._serial = 0
         self._window = self._unacknowledged = 0
+        self._messages: AsyncIterator[Message] | None = None
 
     @classmethod
     async def enter(
@@ -88,12 +95,21 @@ class Channel:
         except OSError as exc:
             raise Unavailable(f"The server closed the {channel_name(self.kind)} link.") from exc
 
-    async def messages(self) -> AsyncIterator[Message]:
+    def messages(self) -> AsyncIterator[Message]:
         """What the server says, until the link ends; pings and acknowledgements are answered.
 
-        A message's body is good until the next one. Raises Unavailable when the server closes the link, and
-        RemoteProtocolError.
+        It is always the same iterator: who stops and asks again goes on where it was. A message's body is good until
+        the next one. Raises Unavailable when the server closes the link, and RemoteProtocolError.
         """
+        if self._messages is None:
+            self._messages = self._read()
+        return self._messages
+
+    def go_on_from(self, old: Channel) -> None:
+        """This link goes on with the messages of another one, which counted them."""
+        self.received, self.handled, self._serial = old.received, old.received, old._serial + self._serial
+
+    async def _read(self) -> AsyncIterator[Message]:
         parser = MessageParser(self._header)
         while True:
             try:
@@ -108,6 +124,8 @@ class Channel:
                 for message in unfold(envelope):
                     await self._answer(message)
                     yield message
+                self.handled = self.received
+                self.progressed()
                 await self._acknowledge()
 
     async def _answer(self, message: Message) -> None:
@@ -118,8 +136,6 @@ class Channel:
         elif message.type == BaseServer.PING:
             ping = decode(Ping, message.body)
             await self.send(BaseClient.PONG, Pong(id=ping.id, timestamp=ping.timestamp))
-        elif message.type == BaseServer.MIGRATE:
-            raise RemoteProtocolError("The desktop moves to another host, which this viewer can't follow.")
 
     async def _acknowledge(self) -> None:
         self._unacknowledged += 1
@@ -132,11 +148,12 @@ class Channel:
         self._writer.transport.abort()
 
     async def finish(self) -> None:
-        """Send what waits to be sent, and close."""
+        """Send what waits to be sent, and close. What has not gone within a second is lost."""
         try:
-            self._writer.close()
-            await self._writer.wait_closed()
-        except OSError:
+            async with asyncio.timeout(CLOSING_S):
+                self._writer.close()
+                await self._writer.wait_closed()
+        except OSError:  # TimeoutError is one
             self.close()
 
 

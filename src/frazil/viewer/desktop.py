@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from frazil.client import DeadlinePassed
-from frazil.model.errors import Conflict, InvalidInput, RemoteProtocolError, Unavailable
-from frazil.spice.base_messages import BaseServer, Data, Empty
-from frazil.spice.channels import channel_name
+from frazil.model.errors import Conflict, FrazilError, InvalidInput
+from frazil.spice.base_messages import Data, Empty, WaitForChannels
+from frazil.spice.channels import ChannelType, channel_name
+from frazil.spice.display_channel import DisplayServer
 from frazil.spice.framing import Message
-from frazil.spice.inputs_channel import MouseButton
 from frazil.spice.main_channel import (
     MAIN_FROM_SERVER,
     AgentTokens,
@@ -20,26 +19,33 @@ from frazil.spice.main_channel import (
     MainClient,
     MainInit,
     MainServer,
+    MigrateBegin,
+    MigrateBeginSeamless,
     MouseMode,
     MouseModeRequest,
     MouseModeState,
     MultiMediaTime,
     ServerName,
     ServerUuid,
+    SwitchHost,
 )
+from frazil.spice.pictures.caches import NotInCache
+from frazil.spice.pictures.glz import MissingPicture
+from frazil.spice.records import decode
 from frazil.spice.sound_blocks import Samples, SoundBlock, SoundFormat
 from frazil.viewer.channel import Channel
+from frazil.viewer.display import TIMEOUT_S, Display
 from frazil.viewer.inputs import PAUSE_S, Inputs
+from frazil.viewer.layout import SIZE_MAX, resized
+from frazil.viewer.line import Greet, Line
+from frazil.viewer.links import Links
 from frazil.viewer.outline import Outline
-from frazil.viewer.screen import Screen
-from frazil.viewer.screenshot import Box, Screenshot
+from frazil.viewer.route import Route
+from frazil.viewer.screen import Screen, session_pictures
+from frazil.viewer.screenshot import Box
 from frazil.viewer.sharing import Sharing
 from frazil.viewer.sound import Sound
 from frazil.viewer.waiting import Changes
-
-TIMEOUT_S = 30.0
-LOOK_S = 0.05
-"""Between two looks at a picture that is waited for: a look at a whole screen costs more than a drawing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,42 +66,42 @@ class Info:
     pictures: dict[str, int]
 
 
-class Desktop:
-    """Made by `connect`. Coordinates are pixels from the upper left corner; times are seconds.
+class Desktop(Display):
+    """Made by `connect`: the display that it was told, with what all `displays` have in common: keys, agent and sound.
 
     Whatever is asked of a desktop whose connection has ended raises the error that it ended with: Unavailable when the
-    server closed it, RemoteProtocolError when it said what is not SPICE. All of it runs in one event loop.
+    server closed it, RemoteProtocolError when it said what is not SPICE, Refused when the desktop went where it is not
+    followed. All of it runs in one event loop.
     """
 
-    def __init__(self, main: Channel, first: MainInit, screen: Screen | Outline) -> None:
-        self._main = main
-        self._screen = screen
-        self._changes = Changes()
+    def __init__(
+        self,
+        main: Channel,
+        first: MainInit,
+        route: Route,
+        screen: Screen | Outline,
+        *,
+        number: int,
+        caps: Iterable[int],
+    ) -> None:
+        """`caps` are those that the main channel was linked with."""
+        super().__init__(number, screen, Changes(), self._taken_inputs)
+        self._main = Line(main, 0, self._changes, caps=caps)
+        self._links = Links(route, self._changes, session_id=first.session_id, renew=self._renew)
+        self._links.add(self._main)
+        self._displays: dict[int, Display] = {number: self}
         self._sharing = Sharing(self._changes, self._send_agents)
         self._inputs: Inputs | None = None
         self._sound = Sound(self._changes, first.multi_media_time_ms)
-        self._links = [main]
-        self._mouse_mode = first.current_mouse_mode
-        self._mouse_modes = first.supported_mouse_modes
         self._name = self._uuid = ""
         self._channels: tuple[tuple[int, int], ...] = ()
-        if first.agent_connected:
-            self._sharing.agent.connect(first.agent_tokens)
-
-    # What is seen
+        self._mouse_mode = self._mouse_modes = 0
+        self._begin(first)
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels. Raises Conflict while nothing is shown."""
-        size = self._screen.size
-        if size is None:
-            raise Conflict("The desktop shows no picture now.", remedy="Wait for one: wait_for_picture.")
-        return size
-
-    @property
-    def drawings(self) -> int:
-        """How often something was drawn so far, whether it made a difference or not."""
-        return self._screen.drawings
+    def displays(self) -> tuple[Display, ...]:
+        """All displays that are followed, by their numbers; this one is among them."""
+        return tuple(display for _, display in sorted(self._displays.items()))
 
     @property
     def info(self) -> Info:
@@ -109,75 +115,13 @@ class Desktop:
             height=height,
             absolute_mouse=self._mouse_mode == MouseMode.CLIENT,
             agent=self._sharing.agent.connected,
-            received_bytes=sum(link.received_bytes for link in self._links),
-            sent_bytes=sum(link.sent_bytes for link in self._links),
+            received_bytes=self._links.received_bytes,
+            sent_bytes=self._links.sent_bytes,
             drawings=self.drawings,
             pictures=dict(self._screen.used),
         )
 
-    def screenshot(self, *, pointer: bool = False) -> Screenshot:
-        """What is seen now, as a copy; with the `pointer` on it if wanted. Raises Conflict while nothing is shown."""
-        self._changes.check()
-        return self._screen.screenshot(pointer=pointer)
-
-    async def wait_for_picture(self, *, timeout_s: float = TIMEOUT_S) -> Screenshot:
-        """The first whole picture, or what is seen now when it has come already. Raises DeadlinePassed."""
-        await self.wait_for_screen(timeout_s=timeout_s)
-        return self.screenshot()
-
-    async def wait_for_screen(self, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Wait until all that was on the screen has come; also without pictures. Raises DeadlinePassed."""
-        await self._until(lambda: self._screen.complete, "A first picture", timeout_s)
-
-    async def wait_for_drawing(self, *, after: int | None = None, timeout_s: float = TIMEOUT_S) -> int:
-        """Wait until more than `after` drawings have come (default: than now); how many. Raises DeadlinePassed."""
-        before = self.drawings if after is None else after
-        await self._until(lambda: self.drawings > before, "Another drawing", timeout_s)
-        return self.drawings
-
-    async def wait_until(self, condition: Callable[[Screenshot], bool], *, timeout_s: float = TIMEOUT_S) -> Screenshot:
-        """Wait for a picture of which `condition` is true, and return it. Raises DeadlinePassed.
-
-        The condition is asked at once and after drawings, twenty times a second at most.
-        """
-        try:
-            async with asyncio.timeout(timeout_s):
-                seen = -1
-                while True:
-                    await self._picture_after(seen, 2 * timeout_s)
-                    seen = self.drawings
-                    if condition(picture := self.screenshot()):
-                        return picture
-                    await asyncio.sleep(LOOK_S)
-        except TimeoutError as exc:
-            raise DeadlinePassed(f"The picture that was waited for has not come within {timeout_s:g} s.") from exc
-
-    async def wait_for(self, picture: Screenshot, *, timeout_s: float = TIMEOUT_S) -> Box:
-        """Wait until `picture` is somewhere on the screen, pixel for pixel; where. Raises DeadlinePassed."""
-        found: list[Box] = []
-
-        def there(seen: Screenshot) -> bool:
-            box = seen.find(picture)
-            found.extend([box] if box else [])
-            return box is not None
-
-        await self.wait_until(there, timeout_s=timeout_s)
-        return found[0]
-
-    async def wait_still(self, *, for_s: float = 0.5, timeout_s: float = TIMEOUT_S) -> Screenshot:
-        """Wait until nothing was drawn for so long; what is seen then. Raises DeadlinePassed."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while True:
-                    before = self.drawings
-                    await asyncio.sleep(for_s)  # the length of a silence is what counts
-                    if self._screen.complete and self.drawings == before:
-                        return self.screenshot()
-                    self._changes.check()
-        except TimeoutError as exc:
-            raise DeadlinePassed(f"The desktop was not still for {for_s:g} s within {timeout_s:g} s.") from exc
-
-    # Keys and mouse
+    # Keys
 
     async def type(self, text: str, *, pause_s: float = PAUSE_S) -> None:
         """Type a text on a keyboard of the United States; line ends are Enter. `pause_s` is between two keys.
@@ -190,41 +134,33 @@ class Desktop:
         """Press and release keys: ``press("ctrl+alt+t")``, ``press("down", "down", "enter")``. Raises InvalidInput."""
         await self._input.press(*chords, pause_s=pause_s)
 
-    async def move(self, x: int, y: int) -> None:
-        """Put the pointer there. Raises Conflict where the mouse takes no positions (`Info.absolute_mouse`)."""
-        await self._input.move(x, y)
-
-    async def move_by(self, dx: int, dy: int) -> None:
-        """Move a mouse that takes only motions. Raises Conflict where it takes positions."""
-        await self._input.move_by(dx, dy)
-
-    async def click(
-        self, x: int | None = None, y: int | None = None, *, button: MouseButton = MouseButton.LEFT, times: int = 1
-    ) -> None:
-        """Click there, or where the pointer is; twice in a row is a double click. Raises Conflict, as `move` does."""
-        if x is not None or y is not None:
-            if x is None or y is None:
-                raise InvalidInput("A place has two coordinates.", field="x" if x is None else "y")
-            await self._input.move(x, y)
-        for _ in range(times):
-            async with self._input.pressed(button):
-                await asyncio.sleep(PAUSE_S)
-            await asyncio.sleep(PAUSE_S)
-
-    async def drag(self, start: tuple[int, int], end: tuple[int, int], *, steps: int = 10) -> None:
-        """Hold the left button from `start` to `end`, and go there in some steps."""
-        await self._input.move(*start)
-        async with self._input.pressed(MouseButton.LEFT):
-            for step in range(1, steps + 1):
-                x, y = (round(a + (b - a) * step / steps) for a, b in zip(start, end, strict=True))
-                await self._input.move(x, y)
-                await asyncio.sleep(PAUSE_S)
-
-    async def scroll(self, lines: int) -> None:
-        """Turn the wheel: down by so many notches, up when it is negative."""
-        await self.click(button=MouseButton.DOWN if lines > 0 else MouseButton.UP, times=abs(lines))
-
     # What goes over the desktop's agent
+
+    async def resize(self, width: int, height: int, *, display: int | None = None, monitor: int = 0) -> None:
+        """Ask for another size of one display (default: this one), in pixels; several displays are put in a row.
+
+        A `monitor` is one of `Display.monitors`, or the next one, which is turned on. The desktop may choose another
+        size or none: wait for the picture that comes (``wait_until(lambda seen: seen.width == 1024)``).
+
+        Raises Conflict without an agent that can do so, or when a display of the desktop is not followed; InvalidInput.
+        """
+        if not (0 < width <= SIZE_MAX and 0 < height <= SIZE_MAX):
+            raise InvalidInput(f"A screen can't have {width} x {height} pixels.", field="width")
+        number = self.number if display is None else display
+        missing = sorted(
+            one for kind, one in self._channels if kind == ChannelType.DISPLAY and one not in self._displays
+        )
+        if missing:
+            raise Conflict(
+                f"Display {missing[0]} is not followed: what is not named would be turned off.",
+                remedy="Give connect all_displays=True.",
+            )
+        layout = [
+            (one.number, index, (box.right - box.left, box.bottom - box.top))
+            for one in self.displays
+            for index, box in enumerate(one.monitors or (Box(0, 0, 0, 0),))
+        ]
+        await self._sharing.arrange(resized(layout, (number, monitor), (width, height)))
 
     async def wait_for_agent(self, *, timeout_s: float = TIMEOUT_S) -> None:
         """Wait until the desktop's agent is there, by which text and files go. Raises DeadlinePassed."""
@@ -301,77 +237,99 @@ class Desktop:
 
     # What a connection does
 
-    async def begin(self, messages: AsyncIterator[Message]) -> None:
-        """Follow the main channel until its end; `messages` go on behind MAIN_INIT."""
-        await self._follow(messages, self._on_main)
+    def begin(self) -> Coroutine[None, None, None]:
+        """What is returned follows the main channel, behind MAIN_INIT, until its end."""
+        return self._links.follow(self._main, self._on_main)
 
     async def channels(self, *, timeout_s: float) -> tuple[tuple[int, int], ...]:
         """Ask for the channels; their types and numbers."""
-        await self._main.send(MainClient.ATTACH_CHANNELS, Empty())
-        await self._want_positions()
-        await self._send_agents()
+        await self._attach()
         await self._until(lambda: bool(self._channels), "The telling of the channels", timeout_s)
         return self._channels
 
-    async def show(self, display: Channel) -> None:
-        """Follow a display channel until its end."""
-        self._links.append(display)
-        await self._follow(display.messages(), self._on_display)
+    def line(self, channel: Channel, number: int = 0, *, caps: Iterable[int] = (), greet: Greet | None = None) -> Line:
+        """A channel that was linked with these capabilities, for the methods below."""
+        made = Line(channel, number, self._changes, caps=caps, greet=greet)
+        self._links.add(made)
+        return made
 
-    async def point(self, cursor: Channel) -> None:
-        """Follow a cursor channel until its end."""
-        self._links.append(cursor)
-        await self._follow(cursor.messages(), self._on_cursor)
+    def add_display(self, number: int, screen: Screen) -> None:
+        """Another one, that `show` follows."""
+        self._displays[number] = Display(number, screen, self._changes, self._taken_inputs)
 
-    def take_input(self, inputs: Channel, *, display_id: int) -> None:
-        """Keys and the mouse go there from now on."""
-        self._links.append(inputs)
-        self._inputs = Inputs(inputs, mode=lambda: self._mouse_mode, display=display_id)
+    def show(self, line: Line) -> Coroutine[None, None, None]:
+        """What is returned follows a display channel until its end."""
+        return self._links.follow(line, partial(self._on_display, self._displays[line.number]))
 
-    async def hear(self, inputs: Channel) -> None:
-        """Follow an inputs channel until its end."""
-        await self._follow(inputs.messages(), self._on_inputs)
+    def point(self, line: Line) -> Coroutine[None, None, None]:
+        """What is returned follows a display's cursor channel until its end."""
+        return self._links.follow(line, partial(self._on_cursor, self._displays[line.number]))
 
-    def listen(self, playback: Channel) -> Coroutine[None, None, None]:
+    def hear(self, line: Line) -> Coroutine[None, None, None]:
+        """Keys and the mouse go there from now on; what is returned follows the inputs channel until its end."""
+        self._inputs = Inputs(line, mode=lambda: self._mouse_mode, agent=lambda: self._sharing.agent.connected)
+        return self._links.follow(line, self._on_inputs)
+
+    def listen(self, line: Line) -> Coroutine[None, None, None]:
         """Have the desktop's sound; what is returned follows the playback channel until its end."""
-        self._links.append(playback)
-        return self._follow(playback.messages(), self._sound.take_playback().hear)
+        speakers = self._sound.take_playback()
+        line.renew = speakers.renew
+        return self._links.follow(line, speakers.hear)
 
-    def attend(self, record: Channel) -> Coroutine[None, None, None]:
+    def attend(self, line: Line) -> Coroutine[None, None, None]:
         """Be the desktop's microphone; what is returned follows the record channel until its end."""
-        self._links.append(record)
-        return self._follow(record.messages(), self._sound.take_record(record).hear)
+        microphone = self._sound.take_record(line)
+        line.renew = microphone.renew
+        return self._links.follow(line, microphone.hear)
 
-    @property
-    def _input(self) -> Inputs:
-        self._changes.check()
+    async def close(self) -> None:
+        """Send what waits to be sent, and close all links."""
+        await self._links.close()
+
+    def _taken_inputs(self) -> Inputs:
         if self._inputs is None:
             raise Conflict("This connection is for looking only.")
         return self._inputs
-
-    async def _until(self, condition: Callable[[], bool], what: str, timeout_s: float) -> None:
-        await self._changes.until(condition, what=what, timeout_s=timeout_s)
-
-    async def _picture_after(self, drawings: int, timeout_s: float) -> None:
-        await self._until(lambda: self._screen.complete and self.drawings > drawings, "Another drawing", timeout_s)
 
     async def _send_agents(self) -> None:
         for number, record in self._sharing.agent.outgoing():
             await self._main.send(number, record)
 
-    async def _follow(self, messages: AsyncIterator[Message], handle: Callable[[Message], Awaitable[None]]) -> None:
-        """What a link says, until it ends, of which everyone who waits is told."""
-        try:
-            async for message in messages:
-                if message.type == BaseServer.DISCONNECTING:
-                    raise Unavailable("The server ends this connection.")
-                await handle(message)
-        except (RemoteProtocolError, Unavailable) as exc:
-            self._changes.end(exc)
+    def _begin(self, first: MainInit) -> None:
+        """What a server says of a session that begins."""
+        self._mouse_mode, self._mouse_modes = first.current_mouse_mode, first.supported_mouse_modes
+        self._sound.set_clock(first.multi_media_time_ms)
+        if first.agent_connected:
+            self._sharing.agent.connect(first.agent_tokens)
+
+    def _renew(self) -> None:
+        """The desktop is at another server, which will say everything again."""
+        pictures = session_pictures()
+        for display in self.displays:
+            display.begin_anew(pictures)
+        self._sharing.agent.disconnect()
+
+    async def _attach(self) -> None:
+        await self._main.send(MainClient.ATTACH_CHANNELS, Empty())
+        await self._want_positions()
+        await self._send_agents()
 
     async def _on_main(self, message: Message) -> None:
         record = MAIN_FROM_SERVER.decode(message.type, message.body)
         match record:
+            case MainInit():  # of a server that the desktop has moved to
+                self._links.session_id = record.session_id
+                self._begin(record)
+                await self._attach()
+                await self._links.rejoin()
+            case MigrateBegin() | MigrateBeginSeamless():
+                await self._main.send(await self._links.prepare(record), Empty())
+            case SwitchHost():
+                await self._switch(record)
+            case _ if message.type == MainServer.MIGRATE_END:
+                await self._links.go_over()
+            case _ if message.type == MainServer.MIGRATE_CANCEL:
+                self._links.cancel()
             case ChannelsList():
                 self._channels = tuple((channel.type, channel.id) for channel in record.channels)
             case MouseModeState():
@@ -396,12 +354,27 @@ class Desktop:
         await self._send_agents()
         self._changes.tell()
 
-    async def _on_display(self, message: Message) -> None:
-        if self._screen.display(message.type, message.body):
+    async def _switch(self, told: SwitchHost) -> None:
+        try:
+            await self._links.switch(told)
+        except FrazilError as exc:
+            self._changes.end(exc)
+
+    async def _on_display(self, display: Display, message: Message) -> None:
+        if message.type == DisplayServer.INVAL_ALL_PIXMAPS:
+            await self._links.order.reached(decode(WaitForChannels, message.body))
+        while True:
+            try:
+                seen = display.draw(message)
+                break
+            except (MissingPicture, NotInCache):
+                if not await self._links.order.another(display.number):
+                    raise
+        if seen:
             self._changes.tell()
 
-    async def _on_cursor(self, message: Message) -> None:
-        self._screen.cursor(message.type, message.body)
+    async def _on_cursor(self, display: Display, message: Message) -> None:
+        display.draw_pointer(message)
 
     async def _on_inputs(self, message: Message) -> None:
         """Locks that shine, and acknowledgements of motions."""

@@ -18,7 +18,9 @@ from frazil.spice.display_channel import (
 )
 from frazil.spice.fields import U32, Buffer, Rest
 from frazil.spice.geometry_records import Rect
+from frazil.spice.pictures.decoder import SessionPictures
 from frazil.spice.records import decode, record
+from frazil.viewer.heads import Head
 from frazil.viewer.screenshot import Box, Screenshot
 
 _DRAWINGS = frozenset(
@@ -56,12 +58,17 @@ class Outline:
     """
 
     used: Mapping[str, int] = {}
+    heads: tuple[Head, ...] = ()
 
     def __init__(self, told: Callable[[Box], None] = lambda _box: None) -> None:
         self.drawings = 0
+        self._told = told
+        self.begin_anew()
+
+    def begin_anew(self, _session: SessionPictures | None = None) -> None:
+        """The desktop is at another server, which sends all of it again."""
         self.complete = False
         self.size: tuple[int, int] | None = None
-        self._told = told
         self._primary: int | None = None
         self._streams: dict[int, StreamCreate] = {}
 

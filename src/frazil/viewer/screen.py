@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from frazil.model.errors import Conflict
 from frazil.spice.canvas.canvas import Canvas
 from frazil.spice.canvas.pointer import Pointer
-from frazil.spice.display_channel import DisplayInit, DisplayServer
+from frazil.spice.display_channel import DisplayInit, DisplayServer, MonitorsConfigured
 from frazil.spice.fields import Buffer
 from frazil.spice.pictures.decoder import SessionPictures
-from frazil.viewer.screenshot import Screenshot
+from frazil.spice.records import decode
+from frazil.viewer.heads import Head, heads_of
+from frazil.viewer.screenshot import Box, Screenshot
 
 CACHE_PIXELS = 1 << 24
 WINDOW_PIXELS = 1 << 22
@@ -32,11 +34,16 @@ _NOTHING_SEEN = frozenset(
 class Screen:
     """`drawings` counts the messages that may have changed what is seen; `complete` once the first picture is whole."""
 
-    def __init__(self) -> None:
-        self.canvas = Canvas(SessionPictures.of_sizes(cache_pixels=CACHE_PIXELS, window_pixels=WINDOW_PIXELS))
-        self.pointer = Pointer()
+    def __init__(self, session: SessionPictures) -> None:
         self.drawings = 0
+        self.begin_anew(session)
+
+    def begin_anew(self, session: SessionPictures) -> None:
+        """The desktop is at another server, which sends all of it again."""
+        self.canvas = Canvas(session)
+        self.pointer = Pointer()
         self._marked = False
+        self._monitors: MonitorsConfigured | None = None
 
     @property
     def complete(self) -> bool:
@@ -50,6 +57,15 @@ class Screen:
         return (primary.width, primary.height) if primary else None
 
     @property
+    def heads(self) -> tuple[Head, ...]:
+        """The monitors that show this picture, by their numbers: one for all of it unless the server says otherwise."""
+        primary = self.canvas.primary
+        if primary is None:
+            return ()
+        told = heads_of(self._monitors) if self._monitors else ()
+        return told or (Head(0, Box(0, 0, primary.width, primary.height)),)
+
+    @property
     def used(self) -> Mapping[str, int]:
         """How many pictures came, by their kinds."""
         used = self.canvas.pictures.used
@@ -60,9 +76,15 @@ class Screen:
         self.pointer.handle(number, body)
 
     def display(self, number: int, body: Buffer) -> bool:
-        """Draw a message of the display channel; whether what is seen may have changed. Raises RemoteProtocolError."""
+        """Draw a message of the display channel; whether what is seen may have changed.
+
+        Raises RemoteProtocolError. After MissingPicture or NotInCache the same message can be given again.
+        """
         if number == DisplayServer.MARK:
             self._marked = True
+            return True
+        if number == DisplayServer.MONITORS_CONFIG:
+            self._monitors = decode(MonitorsConfigured, body)
             return True
         if not self.canvas.handle(number, body) or number in _NOTHING_SEEN:
             return False
@@ -76,6 +98,11 @@ class Screen:
             raise Conflict("The desktop shows no picture now.", remedy="Wait for one: wait_for_picture.")
         rgb = primary.rgb()
         return Screenshot(self.pointer.over(rgb) if pointer else rgb)
+
+
+def session_pictures() -> SessionPictures:
+    """What all screens of a connection share."""
+    return SessionPictures.of_sizes(cache_pixels=CACHE_PIXELS, window_pixels=WINDOW_PIXELS)
 
 
 def first_message() -> DisplayInit:

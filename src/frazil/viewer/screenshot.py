@@ -30,6 +30,10 @@ class Box:
         """Where a click on it goes."""
         return (self.left + self.right) // 2, (self.top + self.bottom) // 2
 
+    def contains(self, x: int, y: int) -> bool:
+        """Whether this pixel is in it."""
+        return self.left <= x < self.right and self.top <= y < self.bottom
+
     def touches(self, other: Box) -> bool:
         """Whether they have a pixel in common."""
         return (

@@ -1,4 +1,4 @@
-"""What goes over a desktop's agent: text on the clipboard, and files."""
+"""What goes over a desktop's agent: sizes of screens, text on the clipboard, and files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 from frazil.client import DeadlinePassed
 from frazil.model.errors import Conflict, FrazilError, InvalidInput, Refused
+from frazil.spice.agent_messages import AgentCap, AgentType, MonitorsConfig
+from frazil.spice.records import encode
 from frazil.viewer.agent import Agent
 from frazil.viewer.clipboard import Clipboard
 from frazil.viewer.transfers import Transfer, Transfers
@@ -39,6 +41,16 @@ class Sharing:
         if told is not None:
             self._clipboard.hear(*told)
             self._transfers.hear(*told)
+
+    # The monitors
+
+    async def arrange(self, wanted: MonitorsConfig) -> None:
+        """Raises Conflict."""
+        self._changes.check()
+        if not self.agent.can(AgentCap.MONITORS_CONFIG):
+            raise Conflict("The desktop's agent can't change the size of its screens.")
+        self.agent.say(AgentType.MONITORS_CONFIG, encode(wanted))
+        await self._flush()
 
     # The clipboard
 

@@ -16,13 +16,13 @@ from frazil.spice.framing import Message
 from frazil.spice.sound import Playback, Recording, blocks_of
 from frazil.spice.sound_blocks import Samples, SoundBlock, SoundFormat
 from frazil.spice.sound_channels import RecordCap
-from frazil.viewer.channel import Channel
+from frazil.viewer.line import Line
 from frazil.viewer.waiting import Changes
 
 KEPT_BYTES = 1 << 22
 """For a listener that is slow: some twenty seconds."""
 AHEAD_S = 0.03
-"""So much sound is sent before its time. spice-server keeps 8 KiB, 42 ms, and throws all away when it gets more."""
+"""So much sound is sent before its time. spice-server keeps 8192 moments, 171 ms, the last ones when it gets more."""
 
 
 class Sound:
@@ -39,9 +39,9 @@ class Sound:
         self._speakers = Speakers(self._changes)
         return self._speakers
 
-    def take_record(self, channel: Channel) -> Microphone:
+    def take_record(self, line: Line) -> Microphone:
         """A record channel is followed from now on."""
-        self._microphone = Microphone(channel, self._changes, clock_ms=self._clock_ms)
+        self._microphone = Microphone(line, self._changes, clock_ms=self._clock_ms)
         return self._microphone
 
     @property
@@ -77,6 +77,10 @@ class Speakers:
     def volumes(self) -> tuple[float, ...]:
         """0 to 1 for each channel; zeros when muted."""
         return tuple(0.0 for _ in self.playback.volumes) if self.playback.muted else self.playback.volumes
+
+    def renew(self) -> None:
+        """The server has begun anew."""
+        self.playback = Playback()
 
     async def hear(self, message: Message) -> None:
         """A message of the playback channel. Raises RemoteProtocolError."""
@@ -120,12 +124,15 @@ class _Kept:
 class Microphone:
     """What the desktop hears. `clock_ms` is the multimedia clock."""
 
-    def __init__(self, channel: Channel, changes: Changes, *, clock_ms: Callable[[], int]) -> None:
-        coded = has(channel.server_caps, RecordCap.OPUS) and opus.encodable()
-        self.recording = Recording(coded=coded)
-        self._channel = channel
+    def __init__(self, line: Line, changes: Changes, *, clock_ms: Callable[[], int]) -> None:
+        self._line = line
+        self.renew()
         self._changes = changes
         self._clock_ms = clock_ms
+
+    def renew(self) -> None:
+        """The server has begun anew."""
+        self.recording = Recording(coded=has(self._line.server_caps, RecordCap.OPUS) and opus.encodable())
 
     async def hear(self, message: Message) -> None:
         """A message of the record channel. Raises RemoteProtocolError."""
@@ -150,12 +157,13 @@ class Microphone:
             )
         loop = asyncio.get_running_loop()
         due_s = loop.time() - AHEAD_S
-        for block in blocks_of(samples, form):
+        for block in blocks_of(samples, self.recording.block_samples):
+            due_s = max(due_s, loop.time() - AHEAD_S)  # what is late is not hurried: the server would throw it away
             await asyncio.sleep(due_s - loop.time())  # sound has its pace
             if self._format() != form:
                 raise Conflict("The desktop listens for other sound now.", remedy="Ask again: wait_for_microphone.")
             for number, message in self.recording.messages(block, self._clock_ms()):
-                await self._channel.send(number, message)
+                await self._line.send(number, message)
             due_s += len(block) / form.rate_hz
 
     def _format(self) -> SoundFormat:

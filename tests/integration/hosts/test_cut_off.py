@@ -18,8 +18,9 @@ from frazil.wire.rest import SessionRequest, Ticket
 from tests.harness.apart import Apart
 from tests.harness.arriving import arrives_though_it_is_cut
 from tests.harness.headless import cut_off, viewer
-from tests.harness.joined_host import JoinedHost, free_port
+from tests.harness.joined_host import JoinedHost
 from tests.harness.machine import possible
+from tests.harness.ports import free_port
 from tests.harness.stack import Person, Stack
 from tests.harness.waiting import until
 

@@ -20,7 +20,7 @@ from frazil.trust import carry, contexts
 from frazil.trust.peers import Peer, make_peers_authority
 from frazil.wire.hostlink import EpochField
 from frazil.wire.sessions import Route
-from tests.harness.joined_host import free_port
+from tests.harness.ports import free_port
 from tests.integration.gateway.vanishing import vanish
 from tests.integration.hosts.test_transfer import INSTALLATION, NOW, trusted
 

@@ -63,7 +63,7 @@ async def test_the_program_with_sound_runs(tmp_path: Path, monkeypatch: pytest.M
         await asyncio.sleep(0.05)
     await running
     assert (tmp_path / "heard.wav").stat().st_size > 0.3 * 48_000 * 4
-    assert len([record for _, record in fake.heard if isinstance(record, SoundData)]) == 100
+    assert len([record for _, record in fake.heard if isinstance(record, SoundData)]) == -(-48_000 // 512)
 
 
 def test_what_it_names_is_there() -> None:

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frazil.model.errors import RemoteProtocolError
-from frazil.spice import opus
 from frazil.spice.opus import FRAME_SAMPLES, OpusDecoder, OpusEncoder
 from frazil.spice.records import encode
 from frazil.spice.sound import Playback, Recording, blocks_of, playback_caps, record_caps
@@ -179,6 +178,7 @@ def test_raw_sound_is_recorded(coded: bool, rate_hz: int) -> None:
     first, second, third = one.messages(spoken, 50)
     assert first == (RecordClient.MODE, SoundModeChange(time_ms=50, mode=SoundMode.RAW, data=b""))
     assert second == (RecordClient.START_MARK, StartMark(time_ms=50))
+    assert 8192 % one.block_samples == 0
     assert third == (RecordClient.DATA, SoundData(time_ms=50, data=spoken.astype("<i2").tobytes()))
     ((number, _),) = one.messages(spoken, 60)
     assert number == RecordClient.DATA
@@ -190,7 +190,7 @@ def test_opus_is_recorded() -> None:
     one = listening(coded=True)
     spoken = tones(0.3)
     decoder, heard, modes = OpusDecoder(2), [], []
-    for block in blocks_of(spoken, SoundFormat(2, opus.RATE_HZ)):
+    for block in blocks_of(spoken, one.block_samples):
         for _, message in one.messages(block, 50):
             if isinstance(message, SoundData):
                 heard.append(decoder.decode(bytes(message.data)))
@@ -203,7 +203,7 @@ def test_opus_is_recorded() -> None:
 
 def test_blocks_are_whole() -> None:
     spoken = tones(0.025, channels=1)
-    made = list(blocks_of(spoken, SoundFormat(1, 48_000)))
+    made = list(blocks_of(spoken, 480))
     assert [len(block) for block in made] == [480] * 3
     assert np.array_equal(np.concatenate(made)[:1200], spoken)
     assert not made[2][240:].any()

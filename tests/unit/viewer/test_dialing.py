@@ -11,13 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import pytest
 
 from frazil import viewer
 from frazil.model.errors import InvalidInput, Refused, RemoteProtocolError, Unavailable
+from frazil.spice.channels import ChannelType
+from frazil.spice.main_channel import MainServer, SwitchHost
 from frazil.trust.authority import issue, make_authority
 from frazil.viewer import Address, Proxy
 from tests.fakes.spice_desktop import SpiceDesktop
+from tests.harness import captures
 
 Serve: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 NAME = "desk.example"
@@ -82,6 +86,31 @@ async def test_tls_by_name_and_by_subject(authority: tuple[ssl.SSLContext, str])
             await look(Address(host="127.0.0.1", tls_port=port))
         with pytest.raises(InvalidInput, match="authority"):
             await look(Address(host="127.0.0.1", tls_port=port, ca_pem="none"))
+
+
+async def test_who_is_led_elsewhere_looks_at_the_certificate_there(authority: tuple[ssl.SSLContext, str]) -> None:
+    """By the subject that the server tells, under the authority that was trusted before; by the host's name without."""
+    context, ca = authority
+    for host, subject, error in (
+        ("localhost", f"CN={NAME}", None),
+        ("127.0.0.1", "", None),
+        ("localhost", "CN=other", "another one's: CN=desk"),
+        ("localhost", "", "not to be trusted.*mismatch"),
+    ):
+        here, there = SpiceDesktop(), SpiceDesktop(picture="quic")
+        async with listening(here.serve, tls=context) as port, listening(there.serve, tls=context) as other:
+            address = Address(host="127.0.0.1", tls_port=port, ca_pem=ca)
+            async with viewer.connect(address, timeout_s=10, follow=lambda _: True) as desktop:
+                await desktop.wait_for_picture()
+                told = SwitchHost(
+                    port=1, tls_port=other, host=host.encode() + b"\0", cert_subject=subject.encode() + b"\0"
+                )
+                here.clients[ChannelType.MAIN].say(MainServer.MIGRATE_SWITCH_HOST, told)
+                if error is None:
+                    await desktop.wait_until(lambda now: np.array_equal(now.rgb, captures.screen("quic")))
+                else:
+                    with pytest.raises(Refused, match=error):
+                        await desktop.wait_for_drawing()
 
 
 async def test_a_server_without_tls() -> None:

@@ -22,7 +22,7 @@ from frazil.spice.draw_records import NO_CLIP
 from frazil.spice.geometry_records import Rect
 from frazil.spice.records import encode
 from frazil.viewer import Box, Outline
-from frazil.viewer.screen import Screen
+from frazil.viewer.screen import Screen, session_pictures
 from tests.fakes.spice_desktop import SpiceDesktop
 from tests.harness import captures
 from tests.harness.drawings import Artist
@@ -37,7 +37,7 @@ def surface(number: int, flags: int = SurfaceFlags.PRIMARY) -> bytes:
 @pytest.mark.parametrize("picture", ["lz", "quic", "drawings", "off"])
 def test_it_counts_what_a_screen_counts(picture: str) -> None:
     """But for drawings on surfaces that are not shown."""
-    outline, screen = Outline(), Screen()
+    outline, screen = Outline(), Screen(session_pictures())
     for number, body in captures.messages(picture):
         outline.display(number, body)
         screen.display(number, body)

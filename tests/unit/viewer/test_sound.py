@@ -157,7 +157,7 @@ async def test_the_microphone_hears(caps: tuple[RecordCap, ...]) -> None:
         began = asyncio.get_running_loop().time()
         await desktop.speak(spoken)
         assert asyncio.get_running_loop().time() - began > 0.08
-        await reached(lambda: len(said(fake, SoundData)) == 20)
+        await reached(lambda: len(said(fake, SoundData)) == (20 if caps else 19))
         (mode,) = said(fake, SoundModeChange)
         assert len(said(fake, StartMark)) == 1
         parts = [bytes(message.data) for message in said(fake, SoundData)]
@@ -167,7 +167,7 @@ async def test_the_microphone_hears(caps: tuple[RecordCap, ...]) -> None:
             assert likeness(np.concatenate([decoder.decode(part) for part in parts]), spoken) > 0.99
         else:
             assert mode.mode == SoundMode.RAW
-            assert b"".join(parts) == spoken.tobytes()
+            assert b"".join(parts)[: spoken.nbytes] == spoken.tobytes()
 
 
 async def test_what_the_microphone_does_not_take() -> None:

@@ -103,6 +103,7 @@ def screenshot(
     Examples:
       frazil spice screenshot spice://127.0.0.1:5900 screen.png
       frazil spice screenshot office.vv screen.png --settle 1
+      frazil spice screenshot spice://127.0.0.1:5900 second.png --display 1
     """
 
     async def take(desktop: Desktop) -> dict[str, object]:
@@ -176,6 +177,7 @@ def click(
     y: Annotated[int, typer.Argument(min=0, metavar="Y", help="Pixels from above.")],
     button: Annotated[Button, typer.Option("--button", help="Which one.")] = Button.LEFT,
     times: Annotated[int, typer.Option("--times", min=1, help="2 is a double click.")] = 1,
+    display: Display = 0,
     password_stdin: PasswordStdin = False,
     timeout: Timeout = CONNECT_S,
     as_json: Json = False,
@@ -195,7 +197,7 @@ def click(
         await desktop.click(x, y, button=MouseButton[button.name], times=times)
         return {"x": x, "y": y, "button": button.value, "times": times}
 
-    do(where, go, from_stdin=password_stdin, timeout_s=timeout, as_json=as_json)
+    do(where, go, display=display, from_stdin=password_stdin, timeout_s=timeout, as_json=as_json)
 
 
 @app.command()
