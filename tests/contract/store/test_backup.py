@@ -54,7 +54,7 @@ def _fill_more(tx: sa.Connection) -> None:
     odd = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
     for n in range(1203):
         events.insert(tx, id=f"e{n}", at=odd + timedelta(seconds=n), kind="x", text=f"{n}\n", outcome="done")
-    pools.add_start(tx, pool_id="p1", seconds=0.1 + 0.2, now=NOW)
+    pools.add_starts(tx, pool_id="p1", seconds=[0.1 + 0.2], now=NOW)
     tx.execute(t.groups.insert().values(id="g1", name="class", label="Class", version=1, created_at=NOW))
     member = {"group_id": "g1", "user_id": "u9", "source": "local", "created_at": NOW}
     tx.execute(t.group_members.insert().values(**member))
@@ -107,7 +107,7 @@ def test_all_that_was_there_is_there_again(store_url: str, new_database: NewData
         assert store.read_now(lambda tx: compare_metadata(MigrationContext.configure(tx), t.metadata)) == []
         last = store.read_now(lambda tx: tx.execute(sa.select(sa.func.max(t.events.c.seq))).scalar_one())
         store.write_now(lambda tx: events.insert(tx, id="new", at=NOW, kind="x", text="", outcome="done"))
-        store.write_now(lambda tx: pools.add_start(tx, pool_id="p1", seconds=1.0, now=NOW))
+        store.write_now(lambda tx: pools.add_starts(tx, pool_id="p1", seconds=[1.0], now=NOW))
         seq = store.read_now(lambda tx: tx.execute(sa.select(sa.func.max(t.events.c.seq))).scalar_one())
         assert seq > last, "what the database numbers itself goes on"
     finally:
@@ -300,7 +300,7 @@ def test_every_new_attempt_is_newer_than_all_that_the_backup_did_not_know(renewe
     renewed.write_now(lambda tx: desktops.end_kept(tx, "d3", now=LATER + timedelta(days=8)))
     assert (epoch("d1"), epoch("d3")) == ((2, 2, 2), (2, 1, 5))
     assert renewed.read_now(meta.restore_generation) == 2
-    number = renewed.write_now(lambda tx: pools.take_number(tx, "p1"))
+    [number] = renewed.write_now(lambda tx: pools.take_numbers(tx, "p1", 1))
     assert number == 3 + restored.NUMBERS_SKIPPED
     row = renewed.read_now(lambda tx: desktops.find(tx, "d4"))
     assert row is not None

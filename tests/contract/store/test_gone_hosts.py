@@ -29,7 +29,7 @@ def _two_hosts(tx: sa.Connection) -> None:
         hosts.hello(tx, id=id, name=f"host-{id}", version="1", capabilities=capabilities, now=NOW)
     for id in ("d0", "d1"):
         desktops.place(tx, id, host_id="h1")
-        placements.keep(tx, id, CHOSEN, now=NOW)
+        placements.keep(tx, {id: CHOSEN}, now=NOW)
     hosts.set_strays(tx, "h1", [Stray(kind="disk", name="x", desktop_id="x")])
     hosts.set_strays(tx, "h2", [Stray(kind="disk", name="x", desktop_id="x")])
 
@@ -92,7 +92,7 @@ def test_who_would_place_something_there_waits_and_does_not(filled: Store) -> No
     begun, gone = threading.Event(), threading.Event()
 
     def place(tx: sa.Connection) -> bool:
-        return hosts.is_there(tx, "h1") and desktops.place(tx, "d2", host_id="h1")
+        return "h1" in hosts.still_there(tx, ["h1"]) and desktops.place(tx, "d2", host_id="h1")
 
     def forget(tx: sa.Connection) -> None:
         _forget(tx)

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from frazil.controller.store import Store, desktops, images, people, pools
-from frazil.controller.store.rows import DesktopRow, ImageRow, PoolRow
+from frazil.controller.store.rows import DesktopRow, ImageRow, NewDesktop, PoolRow
 from frazil.model.desktop import Failure, Power
 from frazil.wire.hostlink import Profile
 
@@ -42,8 +42,8 @@ def _fill(tx: sa.Connection) -> None:
     )
     pools.insert(tx, pool)
     for id in IDS:
-        named = {"id": id, "disk_id": f"disk-{id}", "name": f"own-{id}"}
-        desktops.insert(tx, **named, pool=pool, generation=1, assigned_user_id="u1", now=NOW)
+        own = NewDesktop(id=id, disk_id=f"disk-{id}", name=f"own-{id}", pool=pool, assigned_user_id="u1")
+        desktops.insert(tx, [own], generation=1, now=NOW)
 
 
 def _row(store: Store, id: str = "d0") -> DesktopRow:
@@ -79,7 +79,8 @@ def test_what_is_kept_is_told_apart_and_nobodys_to_be_given(filled: Store) -> No
     filled.write_now(lambda tx: desktops.unassign(tx, "d1"))
     assert _row(filled).assigned_user_id is None
     assert _row(filled, "d1").assigned_user_id == "u1", "only of what is deleted"
-    assert not filled.write_now(lambda tx: desktops.assign(tx, "d0", user_id="u1"))
+    kept = _row(filled)
+    assert filled.write_now(lambda tx: desktops.give(tx, kept, user_id="u1")) is None
     filled.write_now(lambda tx: desktops.keep(tx, "d0", until=NOW, whose="eve", failed=False, now=NOW))
     assert _row(filled).kept_until == LATER, "once"
 

@@ -41,6 +41,7 @@ from frazil.controller.store.rows import (
     GroupRow,
     ImageRow,
     ImageSeenRow,
+    NewDesktop,
     PlacementRow,
     PoolRow,
     SeenRow,
@@ -103,9 +104,8 @@ def _pool() -> PoolRow:
 
 
 def _desktop(tx: sa.Connection, id: str) -> None:
-    desktops.insert(
-        tx, id=id, disk_id=f"disk-{id}", name=f"desk-{id}", pool=_pool(), generation=1, assigned_user_id=None, now=NOW
-    )
+    new = NewDesktop(id=id, disk_id=f"disk-{id}", name=f"desk-{id}", pool=_pool())
+    desktops.insert(tx, [new], generation=1, now=NOW)
 
 
 def _seen(**changes: object) -> SeenRow:
@@ -185,11 +185,30 @@ def test_foreign_keys_hold(store: Store) -> None:
 
 def test_a_desktop_is_given_once_and_placed_once(store: Store) -> None:
     store.write_now(_fill)
-    assert store.write_now(lambda tx: desktops.assign(tx, "d1", user_id="u1"))
-    assert not store.write_now(lambda tx: desktops.assign(tx, "d1", user_id="u1"))
+    free = _row(store)
+    given = store.write_now(lambda tx: desktops.give(tx, free, user_id="u1"))
+    assert given == _row(store)
+    assert given.assigned_user_id == "u1"
+    assert store.write_now(lambda tx: desktops.give(tx, free, user_id="u1")) is None
     assert store.write_now(lambda tx: desktops.place(tx, "d1", host_id="h1"))
     assert not store.write_now(lambda tx: desktops.place(tx, "d1", host_id="h1"))
     assert _row(store).epoch == Epoch(1, 1)
+
+
+def test_a_desktop_is_given_as_it_was_looked_at_or_not_at_all(store: Store) -> None:
+    store.write_now(_fill)
+    looked_at = _row(store)
+    store.write_now(lambda tx: desktops.fail(tx, "d1", attempt=1, failure=Failure("host-error", "x"), now=NOW))
+    assert store.write_now(lambda tx: desktops.give(tx, looked_at, user_id="u1")) is None, "it has failed meanwhile"
+    store.write_now(lambda tx: desktops.retry(tx, "d1", now=NOW))
+    assert store.write_now(lambda tx: desktops.give(tx, looked_at, user_id="u1")) is None, "another attempt"
+    looked_at = _row(store)
+    store.write_now(lambda tx: desktops.want(tx, "d1", power=Power.PAUSED, graceful=False, now=NOW))
+    assert store.write_now(lambda tx: desktops.give(tx, looked_at, user_id="u1")) is None, "wanted otherwise"
+    looked_at = _row(store)
+    assert store.write_now(lambda tx: desktops.place(tx, "d1", host_id="h1"))
+    assert store.write_now(lambda tx: desktops.give(tx, looked_at, user_id="u1")) is None, "placed meanwhile"
+    assert _row(store).assigned_user_id is None
 
 
 def test_why_a_desktops_host_was_chosen_is_kept_until_another_is_or_the_desktop_goes(store: Store) -> None:
@@ -199,12 +218,12 @@ def test_why_a_desktops_host_was_chosen_is_kept_until_another_is_or_the_desktop_
         Chosen("h1", score(has_template=has, left_mib=900, roomiest_mib=1000, busy=0.1, together=2), able=3, of_hosts=5)
         for has in (None, True)
     )
-    store.write_now(lambda tx: placements.keep(tx, "d1", first, now=NOW))
+    store.write_now(lambda tx: placements.keep(tx, {"d1": first}, now=NOW))
     found = store.read_now(lambda tx: placements.find(tx, "d1"))
     assert found == PlacementRow("h1", NOW, 3, 5, first.score)
     later = NOW + timedelta(seconds=1)
     apart = Apart("rack", "b", 2)
-    store.write_now(lambda tx: placements.keep(tx, "d1", replace(second, apart=apart), now=later))
+    store.write_now(lambda tx: placements.keep(tx, {"d1": replace(second, apart=apart)}, now=later))
     assert store.read_now(lambda tx: placements.find(tx, "d1")) == PlacementRow("h1", later, 3, 5, second.score, apart)
     older = {name: value for name, value in asdict(second.score).items() if name != "pack"}
     store.write_now(lambda tx: tx.execute(t.placements.update().values(score=older)))
@@ -313,7 +332,7 @@ def test_absent_is_wanted_as_a_new_attempt_and_never_taken_back(store: Store) ->
     store.write_now(lambda tx: desktops.retry(tx, "d1", now=later))
     row = _row(store)
     assert (row.power, row.attempt, row.wanted_since) == (Power.ABSENT, 2, later)
-    assert not store.write_now(lambda tx: desktops.assign(tx, "d1", user_id="u1"))
+    assert store.write_now(lambda tx: desktops.give(tx, row, user_id="u1")) is None
     assert store.write_now(lambda tx: desktops.delete(tx, "d1"))
     assert store.read_now(lambda tx: tx.execute(t.disks.select()).all()) == []
 
@@ -328,7 +347,7 @@ def test_a_failure_belongs_to_its_attempt_and_a_retry_forgets_it(store: Store) -
     store.write_now(lambda tx: desktops.retry(tx, "d1", now=NOW))
     row = _row(store)
     assert (row.failure, row.failed_at, row.attempt) == (None, None, 2)
-    store.write_now(lambda tx: desktops.announce(tx, "d1", phase=Phase.READY, measured=True, clock_from=None))
+    store.write_now(lambda tx: desktops.announce(tx, ["d1"], phase=Phase.READY, measured=True, clock_from=None))
     assert _row(store).measured_attempt == 2
 
 
@@ -397,6 +416,19 @@ async def test_of_many_redeemers_one_wins(store: Store) -> None:
     assert won.count(True) == 1
 
 
+def test_tickets_are_forgotten_when_they_are_too_old(store: Store) -> None:
+    def prepare(tx: sa.Connection) -> None:
+        _fill(tx)
+        sessions.insert(tx, id="s1", user_id="u1", pool_id="p1", desktop_id="d1", now=NOW, remote_address=None)
+        for minutes, secret_hash in ((1, "old"), (2, "new")):
+            expires_at = NOW + timedelta(minutes=minutes)
+            sessions.insert_ticket(tx, secret_hash=secret_hash, session_id="s1", now=NOW, expires_at=expires_at)
+
+    store.write_now(prepare)
+    store.write_now(lambda tx: sessions.forget_tickets(tx, now=NOW + timedelta(seconds=90)))
+    assert list(store.read_now(lambda tx: tx.execute(sa.select(t.tickets.c.secret_hash)).scalars())) == ["new"]
+
+
 def test_a_pool_keeps_its_memory_to_itself(store: Store) -> None:
     store.write_now(_fill)
 
@@ -442,7 +474,8 @@ def test_the_desktop_that_stays_a_users_is_found(store: Store) -> None:
 
     store.write_now(_fill)
     assert own() is None
-    assert store.write_now(lambda tx: desktops.assign(tx, "d1", user_id="u1"))
+    free = _row(store)
+    assert store.write_now(lambda tx: desktops.give(tx, free, user_id="u1"))
     assert own() == "d1"
     store.write_now(lambda tx: desktops.want(tx, "d1", power=Power.STOPPED, graceful=True, restart=True, now=NOW))
     assert own() == "d1"
@@ -582,7 +615,8 @@ def test_names_and_numbers_are_given_once(store: Store) -> None:
     store.write_now(_fill)
     with pytest.raises(IntegrityError):
         store.write_now(lambda tx: _insert_again(tx))
-    assert [store.write_now(lambda tx: pools.take_number(tx, "p1")) for _ in range(3)] == [1, 2, 3]
+    taken = [list(store.write_now(lambda tx, n=count: pools.take_numbers(tx, "p1", n))) for count in (1, 3, 1)]  # type: ignore[misc]
+    assert taken == [[1], [2, 3, 4], [5]]
     blocks = [store.write_now(lambda tx: hosts.take_generations(tx, "h1")) for _ in range(3)]
     assert [n for block in blocks for n in block] == list(range(1001, 4001)), "the host's hello took the first block"
     assert store.write_now(meta.raise_restore_generation) == 2
@@ -608,7 +642,7 @@ def test_what_is_kept_in_full_is_replaced_in_full(store: Store) -> None:
     [host] = store.read_now(hosts.listed)
     assert host.load == load
     for seconds in range(30):
-        store.write_now(lambda tx, s=float(seconds): pools.add_start(tx, pool_id="p1", seconds=s, now=NOW))  # type: ignore[misc]
+        store.write_now(lambda tx, s=float(seconds): pools.add_starts(tx, pool_id="p1", seconds=[s], now=NOW))  # type: ignore[misc]
     assert sorted(store.read_now(lambda tx: pools.start_seconds(tx, ["p1"]))["p1"]) == [float(n) for n in range(10, 30)]
 
 

@@ -27,7 +27,7 @@ def failure_of(
     seen = desktop.fresh_seen
     if seen is not None and seen.failure is not None:
         return None if seen.failure.passes else seen.failure
-    if on_its_way_again(desktop, phase):
+    if phase not in _ON_ITS_WAY or on_its_way_again(desktop, phase):
         return None
     silent = desktop.host_silent(hosts)
     clock = _clock(desktop)
@@ -61,12 +61,13 @@ def failure_of(
 
 def deadline(desktop: DesktopFacts, phase: Phase) -> datetime | None:
     """When this desktop is overdue, if it is on its way and not held up by a failure that passes."""
+    if phase not in _ON_ITS_WAY:
+        return None
     seen = desktop.fresh_seen
-    held_up = seen is not None and seen.failure is not None
-    if phase in _ON_ITS_WAY and not held_up:
-        clock = _clock(desktop)
-        return clock.since + clock.deadline
-    return None
+    if seen is not None and seen.failure is not None:
+        return None
+    clock = _clock(desktop)
+    return clock.since + clock.deadline
 
 
 def _clock(desktop: DesktopFacts) -> Wanted:

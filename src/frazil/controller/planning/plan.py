@@ -51,7 +51,10 @@ class _Planner:
         self._no_place = False
         self._pause_after = {pool.id: pool.pause_after for pool in facts.pools}
         self._where = {pool.id: pool.where for pool in facts.pools}
-        self._leaving = {one.id: reason for one in facts.desktops if (reason := self._why_leaving(one)) is not None}
+        closed = any(host.maintenance for host in facts.hosts.values())
+        asked = any(pool.where.labels for pool in facts.pools)
+        may_leave = facts.desktops if closed or asked else ()  # as a rule none does, and they are many
+        self._leaving = {one.id: reason for one in may_leave if (reason := self._why_leaving(one)) is not None}
         self._rooms = Rooms(facts.hosts.values(), facts.desktops, facts.images, leaving=self._leaving)
 
     def plan(self) -> Plan:
@@ -131,7 +134,10 @@ class _Planner:
         if pause_at is not None and pause_at <= self._facts.now:
             self._actions.append(Pause(desktop.id))
             pause_at = None
-        self._dues.extend(at for at in (due, pause_at) if at is not None)
+        if due is not None:
+            self._dues.append(due)
+        if pause_at is not None:
+            self._dues.append(pause_at)
 
     def _place(self, desktop: DesktopFacts) -> Chosen | None:
         """Where a desktop goes that is nowhere yet; with None, why not is kept."""

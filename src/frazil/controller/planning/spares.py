@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -113,6 +114,9 @@ def _leaving(going: Sequence[tuple[DesktopFacts, Phase]], *, most: int) -> tuple
 
 def _surplus(pool: PoolFacts, wanted: Sequence[tuple[DesktopFacts, Phase]]) -> tuple[str, ...]:
     """Ready spares above the number wanted, newest first, and failed ones above what is kept, oldest first."""
+    phases = Counter(phase for _, phase in wanted)
+    if sum(phases[one] for one in _STARTED) <= pool.spares and phases[Phase.FAILED] <= FAILED_KEPT:
+        return ()
     newest_first = sorted(wanted, key=lambda pair: (pair[0].created_at, pair[0].id), reverse=True)
     ready = [desktop.id for desktop, phase in newest_first if phase in (Phase.READY, Phase.PAUSED)]
     failed = [desktop.id for desktop, phase in newest_first if phase is Phase.FAILED]
@@ -127,6 +131,8 @@ def failed_in_a_row(
     A failure from before the pool's last change, or before a desktop of it last became ready, says nothing about the
     pool as it is now. One that was given to someone is theirs, and no verdict on the pool.
     """
+    if not any(phase is Phase.FAILED for _, phase in desktops):
+        return []
     # What is still to come, since the time of day was set back, forgives nothing.
     since = max((at for at in (changed_at, last_start_at) if at is not None and at <= now), default=None)
     decided = [

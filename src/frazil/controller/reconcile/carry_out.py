@@ -30,22 +30,25 @@ from frazil.controller.planning.lifecycle import lost_while_paused, stopped_to_r
 from frazil.controller.planning.placement import Chosen
 from frazil.controller.planning.session_rules import end_of
 from frazil.controller.presence import PresenceView
-from frazil.controller.services import giving, journal, recycling, release, session_limits, views, words
+from frazil.controller.reconcile import announcing
+from frazil.controller.services import giving, journal, making, recycling, release, session_limits, views
 from frazil.controller.services.context import Context
-from frazil.controller.services.making import has_room, make_desktop
 from frazil.controller.store import desktops, hosts, images, operations, placements, pools, restored, sessions
-from frazil.model.desktop import Phase, Power
+from frazil.model.desktop import Power
 
 
 def carry_out(ctx: Context, actions: Sequence[Action], presence: PresenceView, tx: sa.Connection) -> None:
+    """What is the same for many of them is done at once: most of what there is to do is to tell and to make spares."""
+    announcing.announce(ctx, tx, [action for action in actions if isinstance(action, Announce)])
     for action in actions:
         _one(ctx, tx, action, presence)
+    spares = [action for action in actions if isinstance(action, MakeSpare)]
+    if spares:
+        making.make_spares(ctx, tx, spares)
 
 
 def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView) -> None:
     match action:
-        case MakeSpare():
-            _make_spare(ctx, tx, action)
         case Place(desktop_id, host_id, chosen):
             _place(ctx, tx, desktop_id, host_id, chosen)
         case Fail():
@@ -64,8 +67,6 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
             _warn_session(ctx, tx, session_id)
         case EndSession(session_id):
             _end_session(ctx, tx, session_id)
-        case Announce():
-            _announce(ctx, tx, action)
         case CatchUp(desktop_id):
             _catch_up(ctx, tx, desktop_id)
         case RemoveDesktop(desktop_id):
@@ -80,21 +81,13 @@ def _one(ctx: Context, tx: sa.Connection, action: Action, presence: PresenceView
             operations.end(tx, operation_id, failure=failure, now=ctx.clock.now())
 
 
-def _make_spare(ctx: Context, tx: sa.Connection, action: MakeSpare) -> None:
-    """Made and placed at once: a spare that was taken is replaced without a second look."""
-    pool = pools.find(tx, action.pool_id)
-    if pool is not None and hosts.is_there(tx, action.host_id) and has_room(tx, pool.id):
-        _place(ctx, tx, make_desktop(ctx, tx, pool, assigned_user_id=None), action.host_id, action.chosen)
-
-
 def _place(ctx: Context, tx: sa.Connection, desktop_id: str, host_id: str, chosen: Chosen | None) -> None:
-    if not hosts.is_there(tx, host_id) or not desktops.place(tx, desktop_id, host_id=host_id):
+    there = hosts.still_there(tx, [host_id])
+    if host_id not in there or not desktops.place(tx, desktop_id, host_id=host_id):
         return  # the host was forgotten, or the desktop placed, since the plan was made
     if chosen is not None:
-        placements.keep(tx, desktop_id, chosen, now=ctx.clock.now())
-    host = hosts.find(tx, host_id)
-    name = host.name if host is not None else host_id
-    journal.note(ctx, tx, "desktop.placed", f"It was placed on the host {name}.", desktop_id=desktop_id)
+        placements.keep(tx, {desktop_id: chosen}, now=ctx.clock.now())
+    journal.note(ctx, tx, making.PLACED, making.placed_on(there[host_id]), desktop_id=desktop_id)
 
 
 def _fail(ctx: Context, tx: sa.Connection, action: Fail, presence: PresenceView) -> None:
@@ -175,25 +168,6 @@ def _end_session(ctx: Context, tx: sa.Connection, session_id: str) -> None:
     end = end_of(session_limits.rules_of(pool), use, now=ctx.clock.now())
     if end is not None and end.due:  # else someone came back since the plan was made
         release.end_session(ctx, tx, row, reason=session_limits.REASONS[end.limit], by=None)
-
-
-def _announce(ctx: Context, tx: sa.Connection, action: Announce) -> None:
-    row = desktops.find(tx, action.desktop_id)
-    if row is None or row.announced is not action.before:
-        return
-    desktops.announce(
-        tx,
-        row.id,
-        phase=action.after,
-        measured=action.seconds is not None,
-        clock_from=ctx.clock.now() if action.restart_clock else None,
-    )
-    took = f" after {action.seconds:.1f} s" if action.seconds is not None else ""
-    if action.seconds is not None:
-        pools.add_start(tx, pool_id=row.pool_id, seconds=action.seconds, now=ctx.clock.now())
-    if action.after is not Phase.FAILED:  # its own event says why
-        text = f"{words.PHASE_TEXT[action.after]}{took}."
-        journal.note(ctx, tx, f"desktop.{action.after.value}", text, desktop_id=row.id, outcome="seen")
 
 
 def _catch_up(ctx: Context, tx: sa.Connection, desktop_id: str) -> None:

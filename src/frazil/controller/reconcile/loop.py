@@ -209,4 +209,8 @@ class Reconciler:
             return
         at = self._ctx.clock.now()
 
-        await self._leadership.write(lambda tx: hosts.heard(tx, heard, at=at), changes=lambda _: False)
+        def work(tx: sa.Connection) -> None:
+            hosts.heard(tx, heard, at=at)
+            sessions.forget_tickets(tx, now=at)
+
+        await self._leadership.write(work, changes=lambda _: False)

@@ -17,7 +17,7 @@ from frazil.controller.services import finding, journal, making, quotas
 from frazil.controller.services.context import Context
 from frazil.controller.store import desktops, entitlements, hosts, images, meta, people, sessions
 from frazil.controller.store import quotas as quota_rows
-from frazil.controller.store.rows import HostRow, PoolRow, UserRow
+from frazil.controller.store.rows import HostRow, NewDesktop, PoolRow, UserRow
 from frazil.model.desktop import Epoch, Power, State
 from frazil.model.errors import Conflict, NotFound
 from frazil.model.quota import Amounts
@@ -62,20 +62,12 @@ def adopt(
     running = desktop.state in (State.RUNNING, State.PAUSED)
     takes = quotas.a_desktop(pool.profile, session=False) if running else Amounts(desktops=1)
     quotas.check(tx, held, who.id, takes, own=False)
-    if not hosts.is_there(tx, host.id):
+    if not hosts.still_there(tx, [host.id]):
         raise NotFound(f"The host {host.name} was forgotten.")
     name = _name(tx, pool, desktop)
     epoch = _placement(tx, desktop)
-    desktops.insert(
-        tx,
-        id=desktop_id,
-        disk_id=ctx.ids.new_id(),
-        name=name,
-        pool=pool,
-        generation=epoch.generation,
-        assigned_user_id=who.id,
-        now=ctx.clock.now(),
-    )
+    new = NewDesktop(id=desktop_id, disk_id=ctx.ids.new_id(), name=name, pool=pool, assigned_user_id=who.id)
+    desktops.insert(tx, [new], generation=epoch.generation, now=ctx.clock.now())
     desktops.take_back(
         tx, desktop_id, host_id=host.id, epoch=epoch, attempt=desktop.attempt, power=_POWER[desktop.state]
     )
@@ -102,7 +94,7 @@ def _found(tx: sa.Connection, ref: str, host_ref: str | None, presence: Presence
         )
     on = {row.host_id: row.desktop_id for row in listed if row.desktop_id is not None}
     if len(on) > 1:
-        named = ", ".join(sorted(hosts.names(tx, on.keys()).values()))
+        named = ", ".join(sorted(host.name for host in hosts.named(tx, on.keys()).values()))
         raise Conflict(
             f"Several hosts have a stray called {ref[:100]}: {named}.",
             remedy="Look at each, and say with --host which of them is the one to go on with.",
@@ -193,9 +185,9 @@ def _refuse_person(tx: sa.Connection, pool: PoolRow, who: UserRow) -> None:
 
 def _name(tx: sa.Connection, pool: PoolRow, desktop: StrayDesktop) -> str:
     """As it was called, unless another one is called so by now."""
-    if _NAME.fullmatch(desktop.name) and not desktops.is_called(tx, desktop.name):
+    if _NAME.fullmatch(desktop.name) and not desktops.called(tx, [desktop.name]):
         return desktop.name
-    return making.new_name(tx, pool)
+    return making.new_names(tx, pool, 1)[0]
 
 
 def _placement(tx: sa.Connection, desktop: StrayDesktop) -> Epoch:

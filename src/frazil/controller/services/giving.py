@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import sqlalchemy as sa
 
 from frazil.controller.planning.spares import GIVE_UP_AFTER, failed_in_a_row
@@ -17,21 +15,19 @@ from frazil.model.desktop import Phase, Power, State
 _THERE = ((Phase.READY, State.RUNNING), (Phase.PAUSED, State.PAUSED))
 """What a person is given first, and as what its host sees it."""
 _COMING = (Phase.STARTING, Phase.WAITING)
-LOOKED_AT = 20
-"""So many free desktops are read at once: the first is as a rule as good as any of a thousand."""
 
 
-def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence: PresenceView) -> str | None:
-    """The id of a desktop that is the user's from now on: a ready one, else one on its way. None: the pool is full.
+def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence: PresenceView) -> DesktopRow | None:
+    """A desktop that is the user's from now on: a ready one, else one on its way. None: the pool is full.
 
     Nobody is given one on a host in maintenance, or without the labels that the pool asks for.
     """
     closed = hosts.closed(tx, pool.host_labels)
     for wanted, state in _THERE:
-        for row in _free(tx, pool.id, state):
+        for row in desktops.free(tx, pool_id=pool.id, state=state):
             fits = row.host_id not in closed and views.phase_of(row, presence) is wanted
-            if fits and desktops.assign(tx, row.id, user_id=user_id):
-                return row.id
+            if fits and (given := desktops.give(tx, row, user_id=user_id)) is not None:
+                return given
     coming = [
         (row, views.phase_of(row, presence))
         for row in desktops.listed(tx, pool_id=pool.id, free=True)
@@ -39,17 +35,11 @@ def give(ctx: Context, tx: sa.Connection, user_id: str, pool: PoolRow, presence:
     ]
     for wanted in _COMING:
         for row, phase in coming:
-            if phase is wanted and desktops.assign(tx, row.id, user_id=user_id):
-                return row.id
-    return making.make_desktop(ctx, tx, pool, assigned_user_id=user_id) if making.has_room(tx, pool.id) else None
-
-
-def _free(tx: sa.Connection, pool_id: str, state: State) -> Iterator[DesktopRow]:
-    """A pool's free desktops that were seen so, read as far as they are looked at."""
-    after = None
-    while rows := desktops.free(tx, pool_id=pool_id, state=state, after=after, limit=LOOKED_AT):
-        yield from rows
-        after = rows[-1].id
+            if phase is wanted and (given := desktops.give(tx, row, user_id=user_id)) is not None:
+                return given
+    if not making.has_room(tx, pool.id):
+        return None
+    return finding.desktop(tx, making.make_desktop(ctx, tx, pool, assigned_user_id=user_id))
 
 
 def wake_up(ctx: Context, tx: sa.Connection, row: DesktopRow, presence: PresenceView) -> None:
@@ -85,10 +75,10 @@ def give_others(ctx: Context, tx: sa.Connection, failed_id: str, presence: Prese
         if another is None:
             return
         desktops.set_aside(tx, failed_id)
-        sessions.move(tx, session.id, desktop_id=another)
+        sessions.move(tx, session.id, desktop_id=another.id)
         who = finding.user(tx, session.user_id).name
-        text = f"{who} was given the desktop {finding.desktop(tx, another).name} instead of {row.name}, which failed."
-        journal.note(ctx, tx, "session.moved", text, desktop_id=another, outcome="done")
+        text = f"{who} was given the desktop {another.name} instead of {row.name}, which failed."
+        journal.note(ctx, tx, "session.moved", text, desktop_id=another.id, outcome="done")
 
 
 def _failed_before(ctx: Context, tx: sa.Connection, pool: PoolRow, failed_id: str, presence: PresenceView) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
 from frazil.controller.identity import Identity
@@ -34,6 +36,13 @@ def note(
         desktop_id=desktop_id,
         remote_address=by.remote_address if by else None,
     )
+
+
+def note_each(ctx: Context, tx: sa.Connection, kind: str, texts: Mapping[str, str], *, outcome: str = "done") -> None:
+    """The same kind of thing, done by Frazil to many desktops: the text for each, by its id."""
+    told = [(ctx.ids.new_id(), desktop_id, text) for desktop_id, text in texts.items()]
+    if told:
+        events.insert_of_desktops(tx, told, at=ctx.clock.now(), kind=kind, outcome=outcome)
 
 
 def owner(tx: sa.Connection, session: SessionRow, *, remote_address: str) -> Identity:

@@ -174,15 +174,14 @@ class Pools:
             if have is not None:
                 raise Conflict(f"{who.name} has the desktop {have.name} of the pool {row.name} already.")
             quotas.check(tx, held, who.id, quotas.a_desktop(row.profile, session=False), own=False)
-            desktop_id = giving.give(self._ctx, tx, who.id, row, presence)
-            if desktop_id is None:
+            given = giving.give(self._ctx, tx, who.id, row, presence)
+            if given is None:
                 raise Conflict(
                     f"The pool {row.name} has all of its {row.max_desktops} desktops, and none is free.",
                     remedy="Allow it more desktops, or delete one that nobody needs.",
                 )
-            given = finding.desktop(tx, desktop_id)
             text = f"The desktop {given.name} was assigned to {who.name}."
-            journal.note(self._ctx, tx, "desktop.assigned", text, by=identity, desktop_id=desktop_id)
+            journal.note(self._ctx, tx, "desktop.assigned", text, by=identity, desktop_id=given.id)
             return views.desktop(given, ctx=self._ctx, presence=presence, names=views.Names.of(tx, [given]))
 
         assigned = await self._ctx.store.write(work)
@@ -233,7 +232,7 @@ def visible(tx: sa.Connection, identity: Identity, ref: str) -> PoolRow:
 def usable(tx: sa.Connection, identity: Identity, ref: str) -> PoolRow:
     """The pool, if the caller may use its desktops; Refused when they only may see it, NotFound otherwise."""
     row = visible(tx, identity, ref)
-    if not _may_use(tx, identity, row):
+    if identity.may(Right.SEE_POOLS) and not _may_use(tx, identity, row):  # others see only what they may use
         raise Refused(
             f"You may see the pool {row.name}, but not use its desktops.",
             remedy="Somebody who may change pools can entitle you to it.",

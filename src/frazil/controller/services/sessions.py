@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -27,6 +28,8 @@ class Sessions:
     def __init__(self, ctx: Context, tickets: Tickets) -> None:
         self._ctx = ctx
         self._tickets = tickets
+        self._key_is_kept = False
+        """Whether this process knows that there is a key for sign-ons: there is one from the first session on."""
 
     async def open(self, identity: Identity, request: SessionRequest) -> NewSession:
         """The caller's open session in the pool, or a new one with a desktop: a ready one, else one on its way.
@@ -39,16 +42,17 @@ class Sessions:
         presence = self._ctx.presence.view()
 
         def work(tx: sa.Connection) -> NewSession:
-            held = quota_rows.hold(tx, user_id)
+            held, now = quota_rows.hold(tx, user_id), self._ctx.clock.now()
             if request.desktop is not None:
-                row = self._open_desktop(tx, identity, user_id, request.desktop, presence, held)
+                row, desktop = self._open_desktop(tx, identity, user_id, request.desktop, presence, held, now)
+                pool = finding.pool(tx, desktop.pool_id)
             else:
                 assert request.pool is not None
                 pool = pools_service.usable(tx, identity, request.pool)
-                row = self._open_pool(tx, identity, user_id, pool, presence, held)
-            desktop = finding.desktop(tx, row.desktop_id)
-            shown = self._shown(tx, row, desktop, presence)
-            ticket = self._tickets.mint_for(tx, row, desktop) if shown.desktop.phase in TICKETED else None
+                row, desktop = self._open_pool(tx, identity, user_id, pool, presence, held, now)
+            names = views.Names.own(tx, desktop, row, pool=pool, user_name=identity.name)
+            shown = views.session(tx, row, desktop, ctx=self._ctx, presence=presence, names=names)
+            ticket = self._tickets.mint_for(tx, row, desktop, now=now) if shown.desktop.phase in TICKETED else None
             return NewSession(session=shown, view_url=f"/sessions/{row.id}", ticket=ticket)
 
         try:
@@ -59,13 +63,10 @@ class Sessions:
                 lambda tx: journal.note(self._ctx, tx, "session.refused", text, by=identity, outcome="refused")
             )
             raise
+        self._key_is_kept = True
         failpoint.reach("controller.assigned")
         self._ctx.wake()
         return opened
-
-    def _shown(self, tx: sa.Connection, row: SessionRow, desktop: DesktopRow, presence: PresenceView) -> Session:
-        names = views.Names.of(tx, [desktop], users=[row.user_id])
-        return views.session(tx, row, desktop, ctx=self._ctx, presence=presence, names=names)
 
     def _open_pool(
         self,
@@ -75,28 +76,29 @@ class Sessions:
         pool: PoolRow,
         presence: PresenceView,
         held: list[QuotaRow],
-    ) -> SessionRow:
+        now: datetime,
+    ) -> tuple[SessionRow, DesktopRow]:
         if pool.deleting:
             raise Conflict(f"The pool {pool.name} is being deleted.", remedy="Choose another pool.")
         for session in sessions.open_ones(tx, user_id=user_id, pool_id=pool.id):
-            return session
+            return session, finding.desktop(tx, session.desktop_id)
         own = desktops.of_user(tx, pool_id=pool.id, user_id=user_id) if pool.kind == "persistent" else None
         if own is not None:
             quotas.check(tx, held, user_id, quotas.own_again(own, session=True), own=True)
             quotas.check_pool(tx, pool)
             giving.wake_up(self._ctx, tx, own, presence)
-            return self._insert(tx, identity, user_id, pool.id, own.id)
+            return self._insert(tx, identity, user_id, own, now), finding.desktop(tx, own.id)
         if pool.kind == "persistent" and pool.assignment == "administrator":
             raise Conflict(
                 f"No desktop of the pool {pool.label} was assigned to you yet.", remedy="Ask an administrator for one."
             )
         quotas.check(tx, held, user_id, quotas.a_desktop(pool.profile, session=True), own=True)
         quotas.check_pool(tx, pool)
-        desktop_id = giving.give(self._ctx, tx, user_id, pool, presence)
-        if desktop_id is None:
+        given = giving.give(self._ctx, tx, user_id, pool, presence)
+        if given is None:
             full = _full(pool, desktops.listed(tx, pool_id=pool.id), presence, hosts.closed(tx, pool.host_labels))
             raise Conflict(full, remedy="Try again when someone has left, or ask an administrator.")
-        return self._insert(tx, identity, user_id, pool.id, desktop_id)
+        return self._insert(tx, identity, user_id, given, now), given
 
     def _open_desktop(
         self,
@@ -106,36 +108,38 @@ class Sessions:
         ref: str,
         presence: PresenceView,
         held: list[QuotaRow],
-    ) -> SessionRow:
+        now: datetime,
+    ) -> tuple[SessionRow, DesktopRow]:
         row = desktops.find(tx, ref)
         if row is None or row.assigned_user_id != user_id or row.kept_until is not None:
             raise NotFound(f"You have no desktop called {ref[:100]!r}.", remedy="See the list of your desktops.")
         for session in sessions.open_ones(tx, user_id=user_id, desktop_id=row.id):
-            return session
+            return session, row
         pool = pools_service.usable(tx, identity, row.pool_id)
         if row.power is Power.ABSENT:
             raise Conflict(f"The desktop {row.name} is being deleted.", remedy="Open its pool for another one.")
         quotas.check(tx, held, user_id, quotas.own_again(row, session=True), own=True)
         quotas.check_pool(tx, pool)
         giving.wake_up(self._ctx, tx, row, presence)
-        return self._insert(tx, identity, user_id, row.pool_id, row.id)
+        return self._insert(tx, identity, user_id, row, now), finding.desktop(tx, row.id)
 
-    def _insert(self, tx: sa.Connection, identity: Identity, user_id: str, pool_id: str, desktop_id: str) -> SessionRow:
-        session_id = self._ctx.ids.new_id()
-        meta.ensure_sign_on_key(tx, self._ctx.ids.new_secret())
-        sessions.insert(
+    def _insert(
+        self, tx: sa.Connection, identity: Identity, user_id: str, desktop: DesktopRow, now: datetime
+    ) -> SessionRow:
+        if not self._key_is_kept:
+            meta.ensure_sign_on_key(tx, self._ctx.ids.new_secret())
+        row = sessions.insert(
             tx,
-            id=session_id,
+            id=self._ctx.ids.new_id(),
             user_id=user_id,
-            pool_id=pool_id,
-            desktop_id=desktop_id,
-            now=self._ctx.clock.now(),
+            pool_id=desktop.pool_id,
+            desktop_id=desktop.id,
+            now=now,
             remote_address=identity.remote_address,
         )
-        name = finding.desktop(tx, desktop_id).name
-        text = f"{identity.name} was given the desktop {name}."
-        journal.note(self._ctx, tx, "session.opened", text, by=identity, desktop_id=desktop_id)
-        return _found(tx, session_id)
+        text = f"{identity.name} was given the desktop {desktop.name}."
+        journal.note(self._ctx, tx, "session.opened", text, by=identity, desktop_id=desktop.id)
+        return row
 
     async def list_for(
         self, identity: Identity, *, mine: bool = False, limit: int = paging.LIMIT, cursor: str | None = None
@@ -166,7 +170,9 @@ class Sessions:
 
         def work(tx: sa.Connection) -> Session:
             row = visible(tx, identity, session_id)
-            return self._shown(tx, row, finding.desktop(tx, row.desktop_id), presence)
+            desktop = finding.desktop(tx, row.desktop_id)
+            names = views.Names.of(tx, [desktop], users=[row.user_id])
+            return views.session(tx, row, desktop, ctx=self._ctx, presence=presence, names=names)
 
         return await self._ctx.store.read(work)
 
@@ -216,12 +222,6 @@ class Sessions:
                 journal.note(self._ctx, tx, "link.refused", text, by=by, desktop_id=row.desktop_id, outcome="refused")
 
         await self._ctx.store.write(work)
-
-
-def _found(tx: sa.Connection, session_id: str) -> SessionRow:
-    row = sessions.find(tx, session_id)
-    assert row is not None
-    return row
 
 
 def visible(tx: sa.Connection, identity: Identity, session_id: str) -> SessionRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -76,20 +76,21 @@ class Tickets:
                 raise Conflict(
                     f"The desktop {desktop.name} is not ready: {words.PHASE_TEXT[phase].lower()}. {reason}".rstrip()
                 )
-            return self.mint_for(tx, row, desktop), desktop.power is Power.PAUSED
+            return self.mint_for(tx, row, desktop, now=self._ctx.clock.now()), desktop.power is Power.PAUSED
 
         ticket, woken = await self._ctx.store.write(work)
         if woken:
             self._ctx.wake()
         return ticket
 
-    def mint_for(self, tx: sa.Connection, row: SessionRow, desktop: DesktopRow) -> Ticket:
+    def mint_for(self, tx: sa.Connection, row: SessionRow, desktop: DesktopRow, *, now: datetime) -> Ticket:
         """For an open session whose desktop is in one of the phases `TICKETED`; a paused one is woken."""
-        ticket, now = self._ctx.ids.new_secret(32), self._ctx.clock.now()
+        ticket = self._ctx.ids.new_secret(32)
         assert len(ticket) <= TICKET_MAX_BYTES
         expires_at = now + TICKET_LASTS
         sessions.insert_ticket(tx, secret_hash=digest(ticket), session_id=row.id, now=now, expires_at=expires_at)
-        sessions.not_idle(tx, row.id, now=now)
+        if row.opened_at != now:  # else it was opened with this very call
+            sessions.not_idle(tx, row.id, now=now)
         if desktop.power is Power.PAUSED:
             desktops.want(tx, desktop.id, power=Power.RUNNING, graceful=False, now=now)
         return Ticket(ticket=ticket, expires_at=expires_at, spice_path=f"/spice/{row.id}")

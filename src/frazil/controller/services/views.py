@@ -21,6 +21,8 @@ from frazil.wire.hostlink import FailureField
 from frazil.wire.policy import PolicyField
 from frazil.wire.rest import Desktop, Pool, PoolCounts, Session, SessionLine
 
+_ON_ITS_WAY = (Phase.WAITING, Phase.STARTING)
+
 
 def failure_field(failure: Failure | None) -> FailureField | None:
     return None if failure is None else FailureField(code=failure.code, text=failure.text, remedy=failure.remedy)
@@ -40,17 +42,30 @@ class Names:
     users: dict[str, str]
     connected: set[str]
     closed: frozenset[str]
-    """Hosts in maintenance."""
+    """Those of their hosts that are in maintenance."""
 
     @classmethod
     def of(cls, tx: sa.Connection, rows: Collection[DesktopRow], *, users: Collection[str] = ()) -> Names:
         """Of these desktops, and of these users beside those whom they are assigned to."""
+        on = hosts.named(tx, {row.host_id for row in rows if row.host_id is not None})
         return cls(
             pools.by_ids(tx, {row.pool_id for row in rows}),
-            hosts.names(tx, {row.host_id for row in rows if row.host_id is not None}),
+            {id: host.name for id, host in on.items()},
             people.names(tx, {row.assigned_user_id for row in rows if row.assigned_user_id is not None} | set(users)),
             sessions.connected_desktops(tx, [row.id for row in rows]),
-            hosts.in_maintenance(tx),
+            frozenset(id for id, host in on.items() if host.maintenance),
+        )
+
+    @classmethod
+    def own(cls, tx: sa.Connection, row: DesktopRow, session: SessionRow, *, pool: PoolRow, user_name: str) -> Names:
+        """Of one desktop, for whose open session on it this is: most of it is known already."""
+        on = hosts.named(tx, [row.host_id]) if row.host_id is not None else {}
+        return cls(
+            {pool.id: pool},
+            {id: host.name for id, host in on.items()},
+            {session.user_id: user_name},
+            {row.id} if session.connected else set(),
+            frozenset(id for id, host in on.items() if host.maintenance),
         )
 
     def pool(self, pool_id: str) -> str:
@@ -160,7 +175,7 @@ def expected_ready_s(row: DesktopRow, now_phase: Phase, starts: list[float], *, 
     """How long it usually takes from now; never less than 0, None when there is nothing to go by."""
     if now_phase is Phase.READY:
         return 0.0
-    if now_phase not in (Phase.WAITING, Phase.STARTING) or not starts:
+    if now_phase not in _ON_ITS_WAY or not starts:
         return None
     return round(max(0.0, median(starts) - (now - row.wanted_since).total_seconds()), 1)
 
@@ -168,8 +183,8 @@ def expected_ready_s(row: DesktopRow, now_phase: Phase, starts: list[float], *, 
 def session(
     tx: sa.Connection, row: SessionRow, found: DesktopRow, *, ctx: Context, presence: PresenceView, names: Names
 ) -> Session:
-    starts = pools.start_seconds(tx, [row.pool_id])[row.pool_id]
     now_phase = phase_of(found, presence)
+    starts = pools.start_seconds(tx, [row.pool_id])[row.pool_id] if now_phase in _ON_ITS_WAY else []
     rules = session_limits.rules_of(names.pools[row.pool_id])
     end = end_of(rules, session_limits.use_of(row, found, ctx.lines, ctx.clock), now=ctx.clock.now())
     allowed = policies.of_session(tx, row.id)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from frazil.controller.store import failures, meta
-from frazil.controller.store.rows import DesktopRow, PoolRow, SeenRow
+from frazil.controller.store.rows import DesktopRow, NewDesktop, SeenRow
 from frazil.controller.store.tables import TENANT, desktop_seen, desktops, disks
 from frazil.controller.store.upsert import upsert_all
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, Seen, State
@@ -16,6 +17,8 @@ from frazil.wire.hostlink import Profile
 
 AT_ONCE = 1000
 """So many rows are asked for in one statement; SQLite allows 32,766 parameters."""
+LOOKED_AT = 20
+"""So many free desktops are read at once: the first is as a rule as good as any of a thousand."""
 KEPT_AT_LEAST = timedelta(hours=1)
 """So long nothing in the recycle bin goes after a controller has begun, or the time of day was set."""
 
@@ -83,56 +86,67 @@ _SELECT = sa.select(desktops, *_SEEN).select_from(
 )
 _BY_ID = _SELECT.where(desktops.c.id == sa.bindparam("ref"))
 _BY_NAME = _SELECT.where(desktops.c.tenant_id == TENANT, desktops.c.name == sa.bindparam("ref"))
-_IS_CALLED = sa.select(desktops.c.id).where(desktops.c.tenant_id == TENANT, desktops.c.name == sa.bindparam("name"))
+_FREE_ONES = (
+    _SELECT.where(
+        desktops.c.pool_id == sa.bindparam("pool_id"),
+        *_FREE,
+        desktop_seen.c.state == sa.bindparam("seen_state"),
+        desktops.c.id > sa.bindparam("after"),
+    )
+    .order_by(desktops.c.id)
+    .limit(sa.bindparam("most"))
+)
+_GIVE = (
+    desktops.update()
+    .where(
+        desktops.c.id == sa.bindparam("desktop"),
+        desktops.c.assigned_user_id.is_(None),
+        desktops.c.kept_until.is_(None),
+        desktops.c.failed_at.is_(None),
+        desktops.c.power == sa.bindparam("as_power"),
+        desktops.c.attempt == sa.bindparam("as_attempt"),
+        desktops.c.host_id.is_not_distinct_from(sa.bindparam("as_host")),
+    )
+    .values(assigned_user_id=sa.bindparam("user"))
+)
+_INSERT = desktops.insert()
+_INSERT_DISK = disks.insert()
 """Made once: to put such a statement together takes longer than to execute it."""
 
 
-def insert(
-    tx: sa.Connection,
-    *,
-    id: str,
-    disk_id: str,
-    name: str,
-    pool: PoolRow,
-    generation: int,
-    assigned_user_id: str | None,
-    now: datetime,
-) -> None:
-    """A new desktop of `pool`, wanted running and placed nowhere yet, with its overlay disk."""
-    tx.execute(
-        desktops.insert().values(
-            id=id,
-            tenant_id=TENANT,
-            name=name,
-            pool_id=pool.id,
-            image_id=pool.image_id,
-            profile=pool.profile.model_dump(mode="json"),
-            power=Power.RUNNING.value,
-            graceful=False,
-            epoch_generation=generation,
-            epoch_counter=0,
-            attempt=1,
-            assigned_user_id=assigned_user_id,
-            wanted_since=now,
-            deadline_s=pool.start_deadline_s,
-            announced=Phase.WAITING.value,
-            measured_attempt=0,
-            created_at=now,
-        )
-    )
-    tx.execute(
-        disks.insert().values(
-            id=disk_id,
-            tenant_id=TENANT,
-            desktop_id=id,
-            position=0,
-            role="system",
-            source=f"image:{pool.image_id}",
-            writable=True,
-            exclusive=True,
-            storage="local",
-        )
-    )
+def insert(tx: sa.Connection, new: Sequence[NewDesktop], *, generation: int, now: datetime) -> None:
+    """New desktops, at least one, wanted running, each with its overlay disk."""
+    same = {"tenant_id": TENANT, "power": Power.RUNNING.value, "graceful": False, "attempt": 1, "measured_attempt": 0}
+    same |= {"epoch_generation": generation, "announced": Phase.WAITING.value, "wanted_since": now, "created_at": now}
+    rows = [
+        {
+            **same,
+            "id": one.id,
+            "name": one.name,
+            "pool_id": one.pool.id,
+            "image_id": one.pool.image_id,
+            "profile": one.pool.profile.model_dump(mode="json"),
+            "deadline_s": one.pool.start_deadline_s,
+            "assigned_user_id": one.assigned_user_id,
+            "host_id": one.host_id,
+            "epoch_counter": 0 if one.host_id is None else 1,
+        }
+        for one in new
+    ]
+    tx.execute(_INSERT, rows)
+    disk = {"tenant_id": TENANT, "position": 0, "role": "system", "writable": True, "exclusive": True}
+    of_each = [
+        {
+            **disk,
+            "id": one.disk_id,
+            "desktop_id": one.id,
+            "source": f"image:{one.pool.image_id}",
+            "storage": "local",
+            "host_id": one.host_id,
+        }
+        for one in new
+    ]
+    tx.execute(_INSERT_DISK, of_each)
 
 
 def find(tx: sa.Connection, ref: str) -> DesktopRow | None:
@@ -143,9 +157,10 @@ def find(tx: sa.Connection, ref: str) -> DesktopRow | None:
     return _row(found) if found else None
 
 
-def is_called(tx: sa.Connection, name: str) -> bool:
-    """Whether there is one of this name."""
-    return tx.execute(_IS_CALLED, {"name": name}).first() is not None
+def called(tx: sa.Connection, names: Collection[str]) -> set[str]:
+    """Those of these names that a desktop has."""
+    query = sa.select(desktops.c.name).where(desktops.c.tenant_id == TENANT, desktops.c.name.in_(names))
+    return set(tx.execute(query).scalars())
 
 
 def listed(
@@ -178,20 +193,15 @@ def listed(
     return [_row(found) for found in tx.execute(query).mappings()]
 
 
-def free(tx: sa.Connection, *, pool_id: str, state: State, after: str | None, limit: int) -> list[DesktopRow]:
-    """A pool's desktops that are nobody's, wanted running or paused, and were seen so, in the order of their ids."""
-    query = (
-        _SELECT.where(
-            desktops.c.pool_id == pool_id,
-            *_FREE,
-            desktop_seen.c.state == state.value,
-        )
-        .order_by(desktops.c.id)
-        .limit(limit)
-    )
-    if after is not None:
-        query = query.where(desktops.c.id > after)
-    return [_row(found) for found in tx.execute(query).mappings()]
+def free(tx: sa.Connection, *, pool_id: str, state: State) -> Iterator[DesktopRow]:
+    """A pool's desktops that are nobody's, wanted running or paused, and were seen so, in the order of their ids.
+
+    They are read as far as they are looked at, `LOOKED_AT` at once.
+    """
+    wanted, after = {"pool_id": pool_id, "seen_state": state.value, "most": LOOKED_AT}, ""
+    while rows := tx.execute(_FREE_ONES, {**wanted, "after": after}).mappings().all():
+        yield from map(_row, rows)
+        after = rows[-1]["id"]
 
 
 def on_hosts(tx: sa.Connection, host_ids: Collection[str]) -> list[DesktopRow]:
@@ -220,15 +230,13 @@ def using_image(tx: sa.Connection, image_id: str) -> int:
     return int(tx.execute(query).scalar_one())
 
 
-def assign(tx: sa.Connection, desktop_id: str, *, user_id: str) -> bool:
-    """Give an unassigned desktop to a user; False when someone else was faster or it is being removed."""
-    query = desktops.update().where(
-        desktops.c.id == desktop_id,
-        desktops.c.assigned_user_id.is_(None),
-        desktops.c.power != Power.ABSENT.value,
-        desktops.c.kept_until.is_(None),
-    )
-    return tx.execute(query.values(assigned_user_id=user_id)).rowcount == 1
+def give(tx: sa.Connection, row: DesktopRow, *, user_id: str) -> DesktopRow | None:
+    """The desktop as the user's; None when someone else was faster, or it is not any more as it was when `row` was
+    read."""
+    known = {"desktop": row.id, "as_power": row.power.value, "as_attempt": row.attempt, "as_host": row.host_id}
+    if row.power is Power.ABSENT or tx.execute(_GIVE, known | {"user": user_id}).rowcount != 1:
+        return None
+    return replace(row, assigned_user_id=user_id)
 
 
 def of_user(tx: sa.Connection, *, pool_id: str, user_id: str) -> DesktopRow | None:
@@ -375,14 +383,22 @@ def fail(tx: sa.Connection, desktop_id: str, *, attempt: int, failure: Failure, 
     return tx.execute(query.values(failure=failures.to_json(failure), failed_at=now)).rowcount == 1
 
 
-def announce(tx: sa.Connection, desktop_id: str, *, phase: Phase, measured: bool, clock_from: datetime | None) -> None:
-    """Keep the phase that was written to the history. `clock_from`: the deadline counts from here, where given."""
+def announced(tx: sa.Connection, ids: Collection[str]) -> dict[str, tuple[Phase, str]]:
+    """The phase that was written to the history of each of these desktops, and the id of its pool."""
+    query = sa.select(desktops.c.id, desktops.c.announced, desktops.c.pool_id).where(desktops.c.id.in_(ids))
+    return {id: (Phase(phase), pool_id) for id, phase, pool_id in tx.execute(query)}
+
+
+def announce(
+    tx: sa.Connection, ids: Collection[str], *, phase: Phase, measured: bool, clock_from: datetime | None
+) -> None:
+    """Keep the phase that was written to these desktops' histories. `clock_from`: their deadlines count from here."""
     values: dict[str, object] = {"announced": phase.value}
     if measured:
         values["measured_attempt"] = desktops.c.attempt
     if clock_from is not None:
         values["wanted_since"] = clock_from
-    tx.execute(desktops.update().where(desktops.c.id == desktop_id).values(values))
+    tx.execute(desktops.update().where(desktops.c.id.in_(ids)).values(values))
 
 
 def restart_clocks(tx: sa.Connection, *, now: datetime) -> None:

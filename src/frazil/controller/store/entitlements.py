@@ -25,8 +25,11 @@ def some(pool_id: Text, user_id: Text) -> sa.ColumnElement[bool]:
     return sa.or_(own.exists(), through_a_group.exists())
 
 
+_ENTITLED = sa.select(some(sa.bindparam("of_pool", type_=sa.String), sa.bindparam("of_user", type_=sa.String)))
+
+
 def entitled(tx: sa.Connection, *, pool_id: str, user_id: str) -> bool:
-    return bool(tx.execute(sa.select(some(pool_id, user_id))).scalar_one())
+    return bool(tx.execute(_ENTITLED, {"of_pool": pool_id, "of_user": user_id}).scalar_one())
 
 
 def grant(tx: sa.Connection, *, pool_id: str, user_id: str, now: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +32,7 @@ class Wanted:
 
 
 ALL = Wanted()
+_INSERT = events.insert()
 
 
 def _fits(tx: sa.Connection, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
@@ -85,20 +86,17 @@ def insert(
     desktop_id: str | None = None,
     remote_address: str | None = None,
 ) -> None:
-    tx.execute(
-        events.insert().values(
-            id=id,
-            tenant_id=TENANT,
-            at=at,
-            kind=kind,
-            text=text,
-            outcome=outcome,
-            user_id=user_id,
-            user_name=user_name,
-            desktop_id=desktop_id,
-            remote_address=remote_address,
-        )
-    )
+    what = {"id": id, "tenant_id": TENANT, "at": at, "kind": kind, "text": text, "outcome": outcome}
+    whose = {"user_id": user_id, "user_name": user_name, "desktop_id": desktop_id, "remote_address": remote_address}
+    tx.execute(_INSERT, {**what, **whose})
+
+
+def insert_of_desktops(
+    tx: sa.Connection, told: Sequence[tuple[str, str, str]], *, at: datetime, kind: str, outcome: str
+) -> None:
+    """Events of one kind that Frazil tells of desktops, at least one: (id, desktop's id, text) of each."""
+    same = {"tenant_id": TENANT, "at": at, "kind": kind, "outcome": outcome}
+    tx.execute(_INSERT, [{**same, "id": id, "desktop_id": of, "text": text} for id, of, text in told])
 
 
 def newest_first(

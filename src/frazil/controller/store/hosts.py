@@ -35,6 +35,15 @@ def _row(found: sa.RowMapping) -> HostRow:
 
 
 GENERATIONS = 1000
+_IN_MAINTENANCE = sa.select(hosts.c.id).where(hosts.c.maintenance)
+_BRIEF = sa.select(
+    hosts.c.id,
+    hosts.c.name,
+    hosts.c.announced,
+    hosts.c.maintenance,
+    hosts.c.labels,
+    hosts.c.capabilities["vcpus"].as_integer(),
+)
 
 
 def hello(
@@ -82,9 +91,7 @@ def listed(tx: sa.Connection, *, after: str | None = None, limit: int | None = N
 
 def brief(tx: sa.Connection) -> list[HostBrief]:
     """All hosts without what is long, in the order of their ids."""
-    vcpus = hosts.c.capabilities["vcpus"].as_integer()
-    of_each = (hosts.c.id, hosts.c.name, hosts.c.announced, hosts.c.maintenance, hosts.c.labels, vcpus)
-    return [HostBrief(*found) for found in tx.execute(sa.select(*of_each).order_by(hosts.c.id))]
+    return [HostBrief(*found) for found in tx.execute(_BRIEF.order_by(hosts.c.id))]
 
 
 def loads(tx: sa.Connection, ids: Collection[str]) -> dict[str, HostLoad]:
@@ -102,9 +109,9 @@ def address_of(tx: sa.Connection, host_id: str) -> str:
     return f"{host}:{found.displays_port}"
 
 
-def names(tx: sa.Connection, ids: Collection[str]) -> dict[str, str]:
-    """These hosts' names by id."""
-    return dict(tx.execute(sa.select(hosts.c.id, hosts.c.name).where(hosts.c.id.in_(ids))).all())
+def named(tx: sa.Connection, ids: Collection[str]) -> dict[str, HostBrief]:
+    """These hosts by id, without what is long."""
+    return {found.id: HostBrief(*found) for found in tx.execute(_BRIEF.where(hosts.c.id.in_(ids)))}
 
 
 def take_generations(tx: sa.Connection, host_id: str) -> range:
@@ -144,13 +151,13 @@ def maintain(tx: sa.Connection, host_id: str, *, maintenance: bool) -> bool:
 
 
 def in_maintenance(tx: sa.Connection) -> frozenset[str]:
-    return frozenset(tx.execute(sa.select(hosts.c.id).where(hosts.c.maintenance)).scalars())
+    return frozenset(tx.execute(_IN_MAINTENANCE).scalars())
 
 
-def is_there(tx: sa.Connection, host_id: str) -> bool:
-    """Whether it is in the database, and stays there until the end of this transaction."""
-    query = sa.select(hosts.c.id).where(hosts.c.id == host_id).with_for_update(read=True, key_share=True)
-    return tx.execute(query).first() is not None
+def still_there(tx: sa.Connection, ids: Collection[str]) -> dict[str, str]:
+    """Names by id of those of these hosts that are in the database; they stay there until this transaction ends."""
+    query = sa.select(hosts.c.id, hosts.c.name).where(hosts.c.id.in_(ids)).order_by(hosts.c.id)
+    return dict(tx.execute(query.with_for_update(read=True, key_share=True)).all())
 
 
 def hold(tx: sa.Connection, host_id: str) -> bool:
@@ -191,6 +198,8 @@ def label(tx: sa.Connection, host_id: str, labels: Mapping[str, str], *, if_revi
 
 def closed(tx: sa.Connection, labels: Mapping[str, str]) -> frozenset[str]:
     """Those where nobody is given a desktop of a pool that asks for these labels: in maintenance, or without them."""
+    if not labels:
+        return in_maintenance(tx)
     others = [sa.func.coalesce(hosts.c.labels[key].as_string(), "") != value for key, value in sorted(labels.items())]
     return frozenset(tx.execute(sa.select(hosts.c.id).where(sa.or_(hosts.c.maintenance, *others))).scalars())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 
@@ -11,21 +12,24 @@ from frazil.controller.planning.placement import Chosen
 from frazil.controller.planning.scores import Apart, Score
 from frazil.controller.store.rows import PlacementRow
 from frazil.controller.store.tables import TENANT, placements
-from frazil.controller.store.upsert import upsert
+from frazil.controller.store.upsert import upsert_all
 
 
-def keep(tx: sa.Connection, desktop_id: str, chosen: Chosen, *, now: datetime) -> None:
-    """In place of an earlier choice."""
-    values = {
-        "desktop_id": desktop_id,
-        "tenant_id": TENANT,
-        "host_id": chosen.host_id,
-        "at": now,
-        "able": chosen.able,
-        "of_hosts": chosen.of_hosts,
-        "score": asdict(chosen.score) | {"kept_apart": asdict(chosen.apart) if chosen.apart is not None else None},
-    }
-    upsert(tx, placements, values, keys=["desktop_id"])
+def keep(tx: sa.Connection, choices: Mapping[str, Chosen], *, now: datetime) -> None:
+    """What was chosen, by desktop's id, each in place of an earlier choice."""
+    rows = [
+        {
+            "desktop_id": desktop_id,
+            "tenant_id": TENANT,
+            "host_id": chosen.host_id,
+            "at": now,
+            "able": chosen.able,
+            "of_hosts": chosen.of_hosts,
+            "score": asdict(chosen.score) | {"kept_apart": asdict(chosen.apart) if chosen.apart is not None else None},
+        }
+        for desktop_id, chosen in choices.items()
+    ]
+    upsert_all(tx, placements, rows, keys=["desktop_id"])
 
 
 def find(tx: sa.Connection, desktop_id: str) -> PlacementRow | None:

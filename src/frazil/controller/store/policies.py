@@ -34,6 +34,8 @@ _OPEN_SESSIONS = (
     .where(sessions.c.ended_at.is_(None))
 )
 
+_OF_SESSION = _OPEN_SESSIONS.where(sessions.c.id == sa.bindparam("session"))
+
 
 def _row(found: sa.RowMapping) -> SessionPolicyRow:
     return SessionPolicyRow(
@@ -45,7 +47,7 @@ def _row(found: sa.RowMapping) -> SessionPolicyRow:
 
 def of_session(tx: sa.Connection, session_id: str) -> SessionPolicyRow | None:
     """None when there is no such open session."""
-    found = tx.execute(_OPEN_SESSIONS.where(sessions.c.id == session_id)).mappings().first()
+    found = tx.execute(_OF_SESSION, {"session": session_id}).mappings().first()
     return None if found is None else _row(found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -146,10 +146,11 @@ def delete(tx: sa.Connection, pool_id: str) -> bool:
     return tx.execute(pools.delete().where(pools.c.id == pool_id, pools.c.deleting.is_(True))).rowcount == 1
 
 
-def take_number(tx: sa.Connection, pool_id: str) -> int:
-    """The number of the pool's next desktop; never given twice."""
-    tx.execute(pools.update().where(pools.c.id == pool_id).values(next_number=pools.c.next_number + 1))
-    return int(tx.execute(sa.select(pools.c.next_number).where(pools.c.id == pool_id)).scalar_one()) - 1
+def take_numbers(tx: sa.Connection, pool_id: str, count: int) -> range:
+    """The numbers of the pool's next desktops; none is ever given twice."""
+    query = pools.update().where(pools.c.id == pool_id).values(next_number=pools.c.next_number + count)
+    after = int(tx.execute(query.returning(pools.c.next_number)).scalar_one())
+    return range(after - count, after)
 
 
 def using_image(tx: sa.Connection, image_id: str) -> list[str]:
@@ -157,9 +158,10 @@ def using_image(tx: sa.Connection, image_id: str) -> list[str]:
     return list(tx.execute(sa.select(pools.c.name).where(pools.c.image_id == image_id)).scalars())
 
 
-def add_start(tx: sa.Connection, *, pool_id: str, seconds: float, now: datetime) -> None:
-    """Keep one measured start; the newest `STARTS_KEPT` are kept."""
-    tx.execute(starts.insert().values(tenant_id=TENANT, pool_id=pool_id, seconds=seconds, at=now))
+def add_starts(tx: sa.Connection, *, pool_id: str, seconds: Sequence[float], now: datetime) -> None:
+    """Keep measured starts, at least one; a pool's newest `STARTS_KEPT` are kept."""
+    same = {"tenant_id": TENANT, "pool_id": pool_id, "at": now}
+    tx.execute(starts.insert(), [{**same, "seconds": one} for one in seconds[-STARTS_KEPT:]])
     newest = sa.select(starts.c.seq).where(starts.c.pool_id == pool_id).order_by(starts.c.seq.desc())
     kept = newest.limit(STARTS_KEPT).subquery()
     tx.execute(starts.delete().where(starts.c.pool_id == pool_id, starts.c.seq.not_in(sa.select(kept.c.seq))))

@@ -26,27 +26,29 @@ def _limits(table: sa.Table) -> sa.ColumnElement[bool]:
     return sa.or_(*(table.c[_PREFIX + what] > 0 for what in ORDER))
 
 
+_HOLD_USER = sa.select(users).where(users.c.id == sa.bindparam("held")).with_for_update(key_share=True)
+_HOLD_GROUPS = (
+    sa.select(groups)
+    .join(group_members, group_members.c.group_id == groups.c.id)
+    .where(group_members.c.user_id == sa.bindparam("held"), _limits(groups))
+    .order_by(groups.c.id)  # in one order, so that no two wait for each other
+    .with_for_update(key_share=True, of=groups)
+)
+
+
 def hold(tx: sa.Connection, user_id: str) -> list[QuotaRow]:
     """The quotas that hold for a user: their own, then those of their groups.
 
     Until the end of this transaction nobody else gives the user anything, nor anybody else of such a group: whoever is
     about to waits here. Ask for this before anything else of the transaction is read or locked.
     """
-    own = sa.select(users).where(users.c.id == user_id).with_for_update(key_share=True)
     held = [
         QuotaRow(kind="user", id=found["id"], name=found["subject"], quota=from_columns(found))
-        for found in tx.execute(own).mappings()
+        for found in tx.execute(_HOLD_USER, {"held": user_id}).mappings()
     ]
-    of_groups = (
-        sa.select(groups)
-        .join(group_members, group_members.c.group_id == groups.c.id)
-        .where(group_members.c.user_id == user_id, _limits(groups))
-        .order_by(groups.c.id)  # in one order, so that no two wait for each other
-        .with_for_update(key_share=True, of=groups)
-    )
     held += [
         QuotaRow(kind="group", id=found["id"], name=found["name"], quota=from_columns(found))
-        for found in tx.execute(of_groups).mappings()
+        for found in tx.execute(_HOLD_GROUPS, {"held": user_id}).mappings()
     ]
     return [row for row in held if row.quota.limits]
 

@@ -262,6 +262,18 @@ class DesktopRow:
         return failure if failure is not None and failure.passes else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDesktop:
+    """A desktop to be made. host_id: where it is placed at once; None when it is placed nowhere yet."""
+
+    id: str
+    disk_id: str
+    name: str
+    pool: PoolRow
+    assigned_user_id: str | None = None
+    host_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PlacementRow:
     """Why a desktop was placed on a host: its score, and how many of `of_hosts` hosts could take the desktop."""

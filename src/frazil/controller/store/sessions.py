@@ -11,6 +11,9 @@ from frazil.controller.store import entitlements
 from frazil.controller.store.rows import SessionRow
 from frazil.controller.store.tables import TENANT, sessions, tickets, users
 
+_INSERT = sessions.insert()
+_INSERT_TICKET = tickets.insert()
+_OPEN = sa.select(sessions).where(sessions.c.ended_at.is_(None)).order_by(sessions.c.id)
 _BY_ID = sa.select(sessions).where(sessions.c.id == sa.bindparam("session_id"))
 
 
@@ -40,19 +43,23 @@ def insert(
     desktop_id: str,
     now: datetime,
     remote_address: str | None,
-) -> None:
+) -> SessionRow:
     """Raises sqlalchemy's IntegrityError when the user has an open session in the pool, or the desktop has one."""
-    tx.execute(
-        sessions.insert().values(
-            id=id,
-            tenant_id=TENANT,
-            user_id=user_id,
-            pool_id=pool_id,
-            desktop_id=desktop_id,
-            opened_at=now,
-            connected=False,
-            remote_address=remote_address,
-        )
+    whose = {"id": id, "user_id": user_id, "pool_id": pool_id, "desktop_id": desktop_id}
+    values = {**whose, "opened_at": now, "connected": False, "remote_address": remote_address}
+    tx.execute(_INSERT, {"tenant_id": TENANT, **values})
+    return SessionRow(
+        id=id,
+        user_id=user_id,
+        pool_id=pool_id,
+        desktop_id=desktop_id,
+        opened_at=now,
+        ended_at=None,
+        end_reason="",
+        connected=False,
+        connected_at=None,
+        disconnected_at=None,
+        remote_address=remote_address,
     )
 
 
@@ -71,7 +78,7 @@ def open_ones(
     after: str | None = None,
     limit: int | None = None,
 ) -> list[SessionRow]:
-    query = sa.select(sessions).where(sessions.c.ended_at.is_(None)).order_by(sessions.c.id)
+    query = _OPEN
     if user_id is not None:
         query = query.where(sessions.c.user_id == user_id)
     if pool_id is not None:
@@ -193,11 +200,12 @@ def set_connected(tx: sa.Connection, session_id: str, *, connected: bool, remote
 
 
 def insert_ticket(tx: sa.Connection, *, secret_hash: str, session_id: str, now: datetime, expires_at: datetime) -> None:
-    tx.execute(
-        tickets.insert().values(
-            secret_hash=secret_hash, tenant_id=TENANT, session_id=session_id, created_at=now, expires_at=expires_at
-        )
-    )
+    values = {"secret_hash": secret_hash, "session_id": session_id, "created_at": now, "expires_at": expires_at}
+    tx.execute(_INSERT_TICKET, {"tenant_id": TENANT, **values})
+
+
+def forget_tickets(tx: sa.Connection, *, now: datetime) -> None:
+    """Those that are too old to be used."""
     tx.execute(tickets.delete().where(tickets.c.expires_at < now))
 
 

@@ -10,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 
 from frazil.controller.planning import PoolFacts, spares
-from frazil.controller.reconcile import carry_out
 from frazil.controller.services import making, quotas, release, sessions
 from frazil.controller.store import desktops
 from frazil.controller.store import sessions as session_rows
@@ -46,8 +45,7 @@ def test_most_desktops_of_a_pool(finds: Finds, monkeypatch: pytest.MonkeyPatch) 
         return need(replace(pool, max_desktops=1000), *args, **named)
 
     monkeypatch.setattr(spares, "need", more)
-    monkeypatch.setattr(making, "has_room", lambda *_: True)
-    monkeypatch.setattr(carry_out, "has_room", lambda *_: True)
+    monkeypatch.setattr(making, "room", lambda *_: 1000)
     finds("the pool [a-z]+ has [0-9]+ desktops of", "open edit")
 
 
