@@ -148,7 +148,14 @@ class SimulatedHost:
         self._wake = asyncio.Event()
         self._link = Link(
             on_this_machine(socket),
-            Host(hello=self._hello, observe=self._observe, want=self._want, answer=self._answer, load=self._load),
+            Host(
+                hello=self._hello,
+                welcomed=lambda _: None,
+                observe=self._observe,
+                want=self._want,
+                answer=self._answer,
+                load=self._load,
+            ),
         )
 
     async def run(self) -> None:

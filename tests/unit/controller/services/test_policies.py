@@ -13,7 +13,7 @@ from frazil.model.errors import Refused, Stale
 from frazil.model.policy import ClipboardType, Policy
 from frazil.wire.policy import PolicyChange
 from frazil.wire.rest import NewSession, PoolChange, PoolRequest, SessionRequest, UserChange, UserRequest
-from frazil.wire.sessions import PolicyChanged, RedeemRequest, Revocation
+from frazil.wire.sessions import HostRevoked, PolicyChanged, RedeemRequest, Revocation
 from tests.unit.controller.world import EASY, World
 
 NO_USB = PolicyChange(usb=False)
@@ -36,7 +36,7 @@ async def _forbid_person(world: World, name: str, policy: PolicyChange) -> None:
     await world.services.people.change(world.root, name, UserChange(policy=policy), if_match=user.version)
 
 
-async def _said(stream: AsyncIterator[Revocation | PolicyChanged | None]) -> PolicyChanged:
+async def _said(stream: AsyncIterator[HostRevoked | Revocation | PolicyChanged | None]) -> PolicyChanged:
     async with asyncio.timeout(10):
         while True:
             change = await anext(stream)
