@@ -140,6 +140,7 @@ async def test_who_is_paused_hardly_wakes_and_does_all_that_it_is_asked_for_at_o
     await made.ready(spec.desktop_id)
     assert int(slack.read_text()) == EXACT_NS
 
+    made.keepers.want([])  # nobody lets it go on again
     await made.hypervisor.pause(spec.desktop_id)
     assert int(slack.read_text()) == REST_NS
     Resting().end(spec.desktop_id)  # as in another life of the server

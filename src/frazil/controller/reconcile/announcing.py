@@ -15,8 +15,11 @@ from frazil.model.desktop import Phase
 
 
 def announce(ctx: Context, tx: sa.Connection, actions: Sequence[Announce]) -> None:
-    """Each desktop is named once. One of which something else was told since the plan was made is left out."""
-    told = desktops.announced(tx, [action.desktop_id for action in actions]) if actions else {}
+    """Each desktop is named once. One of which something else was told since the plan was made is left out.
+
+    `actions`: `desktops.AT_ONCE` at most.
+    """
+    told = desktops.announced(tx, [action.desktop_id for action in actions])
     now = ctx.clock.now()
     alike: defaultdict[tuple[Phase, bool, bool], list[str]] = defaultdict(list)
     starts: defaultdict[str, list[float]] = defaultdict(list)

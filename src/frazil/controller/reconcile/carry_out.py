@@ -39,7 +39,9 @@ from frazil.model.desktop import Power
 
 def carry_out(ctx: Context, actions: Sequence[Action], presence: PresenceView, tx: sa.Connection) -> None:
     """What is the same for many of them is done at once: most of what there is to do is to tell and to make spares."""
-    announcing.announce(ctx, tx, [action for action in actions if isinstance(action, Announce)])
+    told = [action for action in actions if isinstance(action, Announce)]
+    for begin in range(0, len(told), desktops.AT_ONCE):
+        announcing.announce(ctx, tx, told[begin : begin + desktops.AT_ONCE])
     for action in actions:
         _one(ctx, tx, action, presence)
     spares = [action for action in actions if isinstance(action, MakeSpare)]
