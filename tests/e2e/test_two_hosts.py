@@ -37,7 +37,7 @@ from tests.harness.stack import Person, Stack, configure
 from tests.harness.visits import key_to_picture
 from tests.harness.waiting import until
 
-pytestmark = [pytest.mark.skipif(not possible(), reason="needs namespaces"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.skipif(not possible(), reason="needs namespaces"), pytest.mark.timeout(900)]
 HERE, THERE = "10.205.7.1", "10.205.7.2"
 TEMPLATE_S, JOIN_S = 300, 120
 CUT_AFTER_MIB = 300
