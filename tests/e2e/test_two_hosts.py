@@ -39,7 +39,7 @@ from tests.harness.waiting import until
 
 pytestmark = [pytest.mark.skipif(not possible(), reason="needs namespaces"), pytest.mark.timeout(900)]
 HERE, THERE = "10.205.7.1", "10.205.7.2"
-TEMPLATE_S, JOIN_S = 300, 120
+TEMPLATE_S, JOIN_S = 480, 120
 CUT_AFTER_MIB = 300
 """Of an image of some 1,000."""
 TOLD_WITHIN_S = 30
