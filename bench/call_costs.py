@@ -155,7 +155,7 @@ async def _measured(options: argparse.Namespace, settings: Settings, url: str, c
 
     async def until(count: int) -> None:
         while await asyncio.to_thread(there) < count:
-            await asyncio.to_thread(time.sleep, LOOK_S)  # between two looks
+            await asyncio.sleep(LOOK_S)  # between two looks
         print(f"{count} are ready", file=sys.stderr)
 
     with contextlib.ExitStack() as stack:

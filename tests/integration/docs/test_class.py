@@ -72,4 +72,5 @@ def _nobody_is_added_by_a_wrong_list(school: School) -> None:
     assert "--passwords" in office.type("frazil user import again.csv", code=2)
     office.type("frazil user import again.csv --passwords passwords.csv")
     assert "0 users were added. 1 were there already." in office.type("frazil user import again.csv")
-    office.type("frazil user delete cili")
+    office.type("frazil user delete cili nobody", code=3)
+    office.type("frazil user delete cili")  # who is there still

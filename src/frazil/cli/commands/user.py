@@ -259,6 +259,8 @@ def delete(users: UserNames, as_json: Json = False) -> None:
     """
     with connect() as client:
         for user in users:
+            client.user(user)  # of whom one is unknown, none is deleted
+        for user in users:
             client.delete_user(user)
     said = f"{', '.join(users)} {'are' if len(users) > 1 else 'is'} deleted."
     result: dict[str, object] = {"users": users, "deleted": True}

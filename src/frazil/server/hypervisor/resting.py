@@ -32,16 +32,19 @@ class Resting:
 
     def begin(self, desktop_id: str) -> None:
         """Let a paused desktop's QEMU rest, where the kernel allows it."""
-        process = measuring.processes(self._proc).get(desktop_id)
+        found = measuring.processes(self._proc)
+        process = found.get(desktop_id)
         with self._lock:
+            known = {one: pid for one, pid in self._known().items() if one in found and found[one].pid == pid}
             if process is not None and self._set(process.pid, REST_NS):
-                self._known()[desktop_id] = process.pid
+                known[desktop_id] = process.pid
+            self._pids = known
 
     def end(self, desktop_id: str) -> None:
         """Have its timers be exact again; nothing happens where it does not rest."""
         with self._lock:
             pid = self._known().pop(desktop_id, None)
-            if pid is not None:
+            if pid is not None and self._get(pid) == REST_NS:  # else it ended, and its number is another's by now
                 self._set(pid, EXACT_NS)
 
     def _known(self) -> dict[str, int]:

@@ -36,6 +36,14 @@ def test_what_an_earlier_life_left_is_known(tmp_path: Path) -> None:
     assert [slack_ns(tmp_path, pid) for pid in (1, 2)] == [EXACT_NS, 50_000], "nobody else's is changed"
 
 
+def test_a_number_that_is_anothers_by_now_is_left_alone(tmp_path: Path) -> None:
+    resting = Resting(proc(tmp_path, one=EXACT_NS))
+    resting.begin("one")
+    (tmp_path / "1" / "timerslack_ns").write_text("50000")
+    resting.end("one")
+    assert slack_ns(tmp_path, 1) == 50_000
+
+
 def test_who_is_gone_or_was_never_there_matters_to_nobody(tmp_path: Path) -> None:
     resting = Resting(proc(tmp_path, one=EXACT_NS))
     resting.begin("two")
