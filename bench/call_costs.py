@@ -52,9 +52,10 @@ from frazil.wire.rest import GroupRequest, ImageRequest, PoolRequest
 from tests.harness.controller_process import HOST, INSTALLATION
 from tests.harness.crowd import GROUP
 from tests.harness.postgresql import PostgreSQL
+from tests.harness.waiting import until
 
 POOLS = 2
-LOOK_S = 0.25
+READY_S = 3600.0
 _NUMBERS = re.compile(r"(_\d+|::\w+|%\(\w+\)s(, )?)+")
 
 
@@ -153,9 +154,8 @@ async def _measured(options: argparse.Namespace, settings: Settings, url: str, c
             query = sa.select(sa.func.count()).where(tables.desktops.c.announced == "ready")
             return int(connection.execute(query).scalar_one())
 
-    async def until(count: int) -> None:
-        while await asyncio.to_thread(there) < count:
-            await asyncio.sleep(LOOK_S)  # between two looks
+    async def are_ready(count: int) -> None:
+        await asyncio.to_thread(until, lambda: there() >= count, f"{count} are ready", timeout_s=READY_S)
         print(f"{count} are ready", file=sys.stderr)
 
     with contextlib.ExitStack() as stack:
@@ -163,7 +163,7 @@ async def _measured(options: argparse.Namespace, settings: Settings, url: str, c
         stack.enter_context(Child("fleet_hosts.py", settings.hosts_socket, options.hosts))
         people = stack.enter_context(Child("fleet_calls.py", settings.public_socket, url, options.calls))
         await asyncio.to_thread(fill)
-        await until(spares * POOLS)
+        await are_ready(spares * POOLS)
         assert await asyncio.to_thread(people.answer, deadline_s=600) == "ready"
         pools = [f"pool-{number}" for number in range(POOLS)]
         profile = cProfile.Profile() if options.profile else None
@@ -172,7 +172,7 @@ async def _measured(options: argparse.Namespace, settings: Settings, url: str, c
             counts.on, cpu_s, loop_s = True, time.process_time(), time.thread_time()
             people.tell(json.dumps({"pools": pools, "within_s": options.within, "sign_ins": 0}))
             storm = json.loads(await asyncio.to_thread(people.answer, deadline_s=3600))
-            await until(options.desktops)
+            await are_ready(options.desktops)
             counts.on, cpu_s, loop_s = False, time.process_time() - cpu_s, time.thread_time() - loop_s
         if profile is not None:
             pstats.Stats(profile).dump_stats(options.profile)
