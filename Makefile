@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 TWO := -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run down check lint types imports unit openapi reference image test soak clean
+.PHONY: help run down check lint types imports unit openapi reference test soak clean
 
 help:
 	@sed -n 's/^# make/  make/p' Makefile

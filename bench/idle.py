@@ -30,7 +30,7 @@ from frazil.cli.libvirtd import ensure_running
 from frazil.model.desktop import Power
 from frazil.server.density import measuring
 from frazil.server.guests.signing_on import token_sha256
-from frazil.server.hypervisor.resting import Resting
+from frazil.server.hypervisor.resting import REST_NS, Resting
 from frazil.server.images import read_image_files
 from frazil.wire.hostlink import DesktopSpec, Person, Profile
 from tests.integration.server.lab import Lab, cached_image, lab
@@ -89,13 +89,17 @@ async def idle(at: Lab, options: argparse.Namespace) -> dict[str, list[float]]:
     if options.screenshot:
         options.screenshot.write_bytes((await at.hypervisor.screenshot(specs[0].desktop_id)).data)
     at.want(*(spec.model_copy(update={"power": Power.PAUSED}) for spec in specs))
-    await at.until(lambda: not any(at.is_ready(spec.desktop_id) for spec in specs), "all are paused", timeout_s=60)
+    await at.until(lambda: all(slack_ns(pid) == REST_NS for pid in pids), "all rest", timeout_s=60)
     found["paused_"] = await spent(pids, options.seconds)
     for spec in specs:
         Resting().end(spec.desktop_id)
     found["paused_without_rest_"] = await spent(pids, options.seconds)
     await at.absent(*(spec.desktop_id for spec in specs), timeout_s=180)
     return found
+
+
+def slack_ns(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/timerslack_ns").read_text())
 
 
 async def spent(pids: Sequence[int], seconds: float) -> list[float]:

@@ -75,8 +75,11 @@ class Line:
         self.away = True
         self.channel.close()
 
-    def go_over(self, channel: Channel, *, anew: bool) -> None:
-        """Another link takes this one's place; the server begins `anew` there, or goes on with its state."""
+    def go_over(self, channel: Channel, *, anew: bool) -> Channel:
+        """Another link takes this one's place; the server begins `anew` there, or goes on with its state.
+
+        The old link is returned, to be closed.
+        """
         old = self.channel
         self._earlier_received += old.received_bytes
         self._earlier_sent += old.sent_bytes
@@ -84,9 +87,9 @@ class Line:
         channel.progressed = self._progressed
         if anew:
             self.renew()
-        old.close()
         self.away = False
         self._changes.tell()
+        return old
 
     def _progressed(self) -> None:
         self.progressed()

@@ -39,10 +39,18 @@ _MAIN = (ChannelType.MAIN, 0)
 
 @dataclass(slots=True)
 class _Ahead:
-    """Links to where the desktop will be."""
+    """Links to where the desktop will be, and those that were left for them.
+
+    A server ends all links with the main one, so none is closed before the last has gone over.
+    """
 
     route: Route
     channels: dict[tuple[int, int], Channel] = field(default_factory=dict)
+    left: list[Channel] = field(default_factory=list)
+
+    def close(self) -> None:
+        for channel in (*self.channels.values(), *self.left):
+            channel.close()
 
 
 class Links:
@@ -142,7 +150,7 @@ class Links:
         self._route, self._ahead = ahead.route, None
         self._renew()
         for key, line in self._lines.items():
-            line.go_over(ahead.channels[key], anew=True)
+            line.go_over(ahead.channels[key], anew=True).close()
         await self._lines[_MAIN].send(MainClient.MIGRATE_END, Empty())
         for line in self._lines.values():
             await line.greet(line.channel)
@@ -150,8 +158,8 @@ class Links:
     def cancel(self) -> None:
         """The desktop stays, or the connection ends."""
         ahead, self._ahead = self._ahead, None
-        for channel in ahead.channels.values() if ahead else ():
-            channel.close()
+        if ahead is not None:
+            ahead.close()
 
     async def switch(self, told: SwitchHost) -> None:
         """The desktop is elsewhere: begin anew there. `rejoin` does the rest when the main channel is there.
@@ -165,13 +173,13 @@ class Links:
         for line in self._lines.values():
             line.leave()
         main = self._lines[_MAIN]
-        main.go_over(await self._linked(main, connection_id=0), anew=True)
+        main.go_over(await self._linked(main, connection_id=0), anew=True).close()
 
     async def rejoin(self) -> None:
         """Link what is still away, in a session that has begun. Raises as `switch` does."""
         for line in self._lines.values():
             if line.away:
-                line.go_over(await self._linked(line, connection_id=self.session_id), anew=True)
+                line.go_over(await self._linked(line, connection_id=self.session_id), anew=True).close()
                 await line.greet(line.channel)
 
     async def _linked(self, line: Line, *, connection_id: int) -> Channel:
@@ -197,9 +205,10 @@ class Links:
             await channel.send(BaseClient.MIGRATE_DATA, Data(data=await _migrate_data(old.messages())))
         channel.go_on_from(old)
         del ahead.channels[line.kind, line.number]
+        ahead.left.append(line.go_over(channel, anew=False))
         if not ahead.channels:
             self._route, self._ahead = ahead.route, None
-        line.go_over(channel, anew=False)
+            ahead.close()
 
 
 async def _agrees(main: Channel, source_version: int) -> bool:

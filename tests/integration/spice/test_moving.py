@@ -11,7 +11,11 @@ import pytest
 
 from frazil import viewer
 from frazil.model.errors import Refused
+from frazil.spice.base_messages import Migrate
+from frazil.spice.channels import ChannelType
 from frazil.viewer import Address, Desktop
+from frazil.viewer.line import Line
+from frazil.viewer.links import Links
 from tests.harness.drawings import Artist
 from tests.harness.drawn_twice import put
 from tests.harness.qxl_card import Card, CardSettings, qxl_card
@@ -75,6 +79,34 @@ async def test_a_desktop_that_moves_is_followed(way: str) -> None:
             await reached(lambda: target.keys() == [A_DOWN, A_UP])
             assert source.keys() == []
     assert [(there.host, there.port, there.tls_port) for there in asked] == [(HOST, target.port, None)]
+
+
+@pytest.mark.parametrize("late", [ChannelType.DISPLAY, ChannelType.INPUTS, ChannelType.CURSOR])
+async def test_no_link_is_cut_before_it_has_gone_over(late: ChannelType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source ends all links as soon as the main one is closed."""
+    artist = Artist(33, WIDTH, HEIGHT)
+    gone: list[int] = []
+    hand_over = vars(Links)["_hand_over"]
+    with two_servers(seamless=True) as (source, target):
+
+        async def in_turn(links: Links, line: Line, told: Migrate) -> None:
+            if line.kind == late:
+                await reached(lambda: ChannelType.MAIN in gone)
+                for _ in range(10):  # the source has time to see it
+                    await asyncio.to_thread(source.keys)
+            await hand_over(links, line, told)
+            gone.append(line.kind)
+
+        monkeypatch.setattr(Links, "_hand_over", in_turn)
+        async with viewer.connect(f"spice://{HOST}:{source.port}", follow=lambda _: True) as desktop:
+            await desktop.wait_for_picture(timeout_s=DEADLINE_S)
+            source.move(HOST, target.port)
+            await reached(source.clients_linked)
+            source.moved()
+            await asyncio.to_thread(target.start)
+            target.draw(put(artist.picture(WIDTH, HEIGHT)))
+            await shows(desktop, target)
+    assert gone[-1] == late
 
 
 async def test_a_move_that_is_called_off_changes_nothing() -> None:
