@@ -33,6 +33,7 @@ from frazil.server.guests.signing_on import token_sha256
 from frazil.server.hypervisor.resting import REST_NS, Resting
 from frazil.server.images import read_image_files
 from frazil.wire.hostlink import DesktopSpec, Person, Profile
+from tests.harness.waiting import until
 from tests.integration.server.lab import Lab, cached_image, lab
 
 GOAL_PERCENT = 4.0
@@ -89,7 +90,7 @@ async def idle(at: Lab, options: argparse.Namespace) -> dict[str, list[float]]:
     if options.screenshot:
         options.screenshot.write_bytes((await at.hypervisor.screenshot(specs[0].desktop_id)).data)
     at.want(*(spec.model_copy(update={"power": Power.PAUSED}) for spec in specs))
-    await at.until(lambda: all(slack_ns(pid) == REST_NS for pid in pids), "all rest", timeout_s=60)
+    await asyncio.to_thread(until, lambda: all(slack_ns(pid) == REST_NS for pid in pids), "all rest", timeout_s=60)
     found["paused_"] = await spent(pids, options.seconds)
     for spec in specs:
         Resting().end(spec.desktop_id)

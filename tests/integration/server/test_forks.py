@@ -15,6 +15,7 @@ from frazil.server.hypervisor.resting import EXACT_NS, REST_NS, Resting
 from frazil.server.templates.store import Template
 from frazil.server.templates.templates import Making
 from frazil.wire.hostlink import Profile
+from tests.harness.waiting import until
 from tests.integration.server.lab import IMAGE_ID, Lab
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
@@ -129,7 +130,7 @@ async def test_who_is_paused_hardly_wakes_and_does_all_that_it_is_asked_for_at_o
     pid = measuring.processes()[spec.desktop_id].pid
     slack = Path(f"/proc/{pid}/timerslack_ns")
     made.want(spec.model_copy(update={"power": Power.PAUSED}))
-    await made.until(lambda: int(slack.read_text()) == REST_NS, "it rests", timeout_s=30)
+    await asyncio.to_thread(until, lambda: int(slack.read_text()) == REST_NS, "it rests", timeout_s=30)
     assert not made.is_ready(spec.desktop_id)
     before = wakes(pid)
     await asyncio.sleep(REST_NS / 1e9)  # over which they are counted
@@ -142,7 +143,7 @@ async def test_who_is_paused_hardly_wakes_and_does_all_that_it_is_asked_for_at_o
 
     made.keepers.want([])  # nobody lets it go on again
     await made.hypervisor.pause(spec.desktop_id)
-    await made.until(lambda: int(slack.read_text()) == REST_NS, "it rests again", timeout_s=10)
+    await asyncio.to_thread(until, lambda: int(slack.read_text()) == REST_NS, "it rests again", timeout_s=10)
     Resting().end(spec.desktop_id)  # as in another life of the server
     assert int(slack.read_text()) == EXACT_NS
     await made.hypervisor.pause(spec.desktop_id)
