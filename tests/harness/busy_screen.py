@@ -31,6 +31,8 @@ PAPER = (16, 20, 24)
 """What the text is written on: red, green and blue."""
 SIDE = 1024
 """Of the pictures that the window is a part of, in pixels."""
+FILM_FRAMES, FILM_STEP = 32, 8
+"""The film is so many pictures, each a part of one large picture, so many pixels further right and down."""
 AT = {"film": 0x1000000, "text": 0x2000000}
 """Where they are in the guest's memory."""
 LIKE_OURS = "image-compression=auto_lz,jpeg-wan-compression=never,zlib-glz-wan-compression=never"
@@ -103,7 +105,7 @@ def assembled(directory: Path) -> bytes:
     words = {
         "FILM": AT["film"], "TEXT": AT["text"], "LINE_BYTES": 4 * SIDE, "MARK_LEFT": MARK_LEFT, "MARK_TOP": MARK_TOP,
         "WINDOW_LEFT": WINDOW.left, "WINDOW_TOP": WINDOW.top, "WINDOW_WIDTH": WINDOW.right - WINDOW.left,
-        "WINDOW_HEIGHT": WINDOW.bottom - WINDOW.top,
+        "WINDOW_HEIGHT": WINDOW.bottom - WINDOW.top, "FRAMES": FILM_FRAMES, "FILM_STEP": FILM_STEP,
     }  # fmt: skip
     defined = [word for name, value in words.items() for word in ("--defsym", f"{name}={value}")]
     parts, whole = directory / "boot.o", directory / "boot.bin"

@@ -2,7 +2,8 @@
 # `t` the text, `n` nothing new. Every other key turns the next of 64 marks beside the window around.
 #
 # A picture is drawn on the page that is not shown, and the pages are changed when it is whole: what is shown is never
-# half of a picture, as with virtio-gpu's flush. FILM, TEXT, LINE_BYTES, WINDOW_*, MARK_* come from busy_screen.py.
+# half of a picture, as with virtio-gpu's flush. FILM, TEXT, LINE_BYTES, WINDOW_*, MARK_*, FRAMES,
+# FILM_STEP come from busy_screen.py.
 
         .set    MODE, 0x144             # 1024 x 768 in 32 bits: SeaBIOS's number
         .set    INFO, 0x8000            # what VESA says of it
@@ -10,7 +11,7 @@
         .set    SHOWN, 0x9004           # where the pictures are; 0 shows nothing new
         .set    STEP, 0x9008            # from one picture to the next
         .set    SEEN, 0x900c            # the last tick that was looked at
-        .set    PICTURE, 0x9010         # which of 32
+        .set    PICTURE, 0x9010         # which of FRAMES
         .set    MARK, 0x9014            # which is next
         .set    PAGE, 0x9018            # the line that the shown page begins with: 0 or HEIGHT
         .set    HEIGHT, 768
@@ -71,7 +72,7 @@ key:    sti
         cmpb    $'n', %al
         je      chosen
         movl    $FILM, %ebx
-        movl    $(8 * (LINE_BYTES + 4)), %edx
+        movl    $(FILM_STEP * (LINE_BYTES + 4)), %edx
         cmpb    $'f', %al
         je      chosen
         movl    $TEXT, %ebx
@@ -118,7 +119,7 @@ tick:   movl    %eax, SEEN
         call    reach
         movl    PICTURE, %eax
         incb    PICTURE
-        andb    $31, PICTURE
+        andb    $(FRAMES - 1), PICTURE
         imull   STEP, %eax
         addl    %eax, %esi
         xorw    $HEIGHT, PAGE

@@ -70,8 +70,9 @@ async def serve(settings: Settings, *, clock: Clock, ids: Ids, ready: Callable[[
             controllers=settings.controllers,
         )
         leadership.changed = links.lead
-        reconciler = Reconciler(ctx, leadership, tell_hosts=links.refresh)
+        reconciler = Reconciler(ctx, leadership)
         ctx.wake = reconciler.wake
+        ctx.tell_hosts = links.refresh
         ctx.ask_host = links.ask
         ctx.leads = lambda: leadership.leads
         await services.measuring.begin()

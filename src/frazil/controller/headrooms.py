@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from frazil.model.room import QEMU_OWN_MIB, Cost, Fit, Room, fit
 from frazil.wire.hostlink import Headroom, Profile
 
@@ -17,6 +19,7 @@ def room(headroom: Headroom) -> Room:
     )
 
 
+@lru_cache(maxsize=4096)
 def fork_kind(image_id: str, profile: Profile) -> str:
     """A name for all desktops of this image and hardware, which share a template."""
     return f"{image_id} {profile.model_dump_json()}"

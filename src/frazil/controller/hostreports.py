@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from frazil.controller.services import signing_on
 from frazil.controller.services.context import Context
 from frazil.controller.starts import start_of
-from frazil.controller.store import desktops, events, host_keys, hosts, images, meta, pools
+from frazil.controller.store import desktops, events, host_keys, hosts, images, meta, observations, pools
 from frazil.controller.store.rows import ImageSeenRow, PoolRow, SeenRow
 from frazil.model import labels
 from frazil.model.desktop import Epoch, Failure, Guest, State
@@ -140,7 +140,7 @@ def take_in(ctx: Context, tx: sa.Connection, reports: Sequence[Report]) -> Taken
     strangers = hosts.unknown(tx, {report.host_id for report in reports})
     reports = [report for report in reports if report.host_id not in strangers]
     seen = [(report.host_id, one) for report in reports for one in _desktops(report, now)]
-    changed = bool(desktops.saw_all(tx, [(host_id, _seen(host_id, one)) for host_id, one in seen], now=now))
+    changed = bool(observations.saw_all(tx, [(host_id, _seen(host_id, one)) for host_id, one in seen], now=now))
     for _, one in seen:
         changed |= signing_on.person_left(ctx, tx, one)
     changed |= images.saw_all(tx, [row for report in reports for row in _images(report, now)])

@@ -51,7 +51,8 @@ from frazil.viewer.waiting import Changes
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
     """What a desktop's server tells of it. `name` and `uuid` are empty where it tells none; `width` and `height` are
-    pixels, 0 while nothing is shown. `channels` are names with numbers, such as ``display-0``."""
+    pixels, 0 while nothing is shown. `channels` are names with numbers, such as ``display-0``. `pictures` and
+    `video_frames` count what was shown, by its kind (``quic``) or codec (``vp8``)."""
 
     name: str
     uuid: str
@@ -64,6 +65,7 @@ class Info:
     sent_bytes: int
     drawings: int
     pictures: dict[str, int]
+    video_frames: dict[str, int]
 
 
 class Desktop(Display):
@@ -119,6 +121,7 @@ class Desktop(Display):
             sent_bytes=self._links.sent_bytes,
             drawings=self.drawings,
             pictures=dict(self._screen.used),
+            video_frames=dict(self._screen.video_frames),
         )
 
     # Keys

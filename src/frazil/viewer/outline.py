@@ -58,6 +58,7 @@ class Outline:
     """
 
     used: Mapping[str, int] = {}
+    video_frames: Mapping[str, int] = {}
     heads: tuple[Head, ...] = ()
 
     def __init__(self, told: Callable[[Box], None] = lambda _box: None) -> None:

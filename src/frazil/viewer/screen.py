@@ -71,6 +71,11 @@ class Screen:
         used = self.canvas.pictures.used
         return {kind.name.lower().replace("_", "-"): count for kind, count in sorted(used.items())}
 
+    @property
+    def video_frames(self) -> Mapping[str, int]:
+        """How many frames of video were shown, by their codecs."""
+        return {codec.name.lower(): count for codec, count in sorted(self.canvas.frames_shown.items())}
+
     def cursor(self, number: int, body: Buffer) -> None:
         """Follow a message of the cursor channel. Raises RemoteProtocolError."""
         self.pointer.handle(number, body)

@@ -28,6 +28,7 @@ from frazil.controller.store import (
     logins,
     meta,
     migrate,
+    observations,
     operations,
     people,
     placements,
@@ -305,7 +306,7 @@ def test_newer_observations_replace_older_ones_only(store: Store) -> None:
     store.write_now(_fill)
 
     def saw(seen: SeenRow, host_id: str = "h1") -> bool:
-        return store.write_now(lambda tx: desktops.saw_all(tx, [(host_id, seen)], now=NOW)) == {seen.desktop_id}
+        return store.write_now(lambda tx: observations.saw_all(tx, [(host_id, seen)], now=NOW)) == {seen.desktop_id}
 
     assert not saw(_seen())  # it is placed nowhere yet
     store.write_now(lambda tx: desktops.place(tx, "d1", host_id="h1"))

@@ -81,7 +81,8 @@ class Controller:
         self.links = links = HostLinks(ctx, leadership, installation_id=INSTALLATION, heartbeat_s=HEARTBEAT_S)
         leadership.changed = links.lead
         # In one order: a set's is another one in each process.
-        self.reconciler = Reconciler(ctx, leadership, tell_hosts=lambda host_ids: links.refresh(sorted(host_ids)))
+        ctx.tell_hosts = lambda host_ids: links.refresh(sorted(host_ids))
+        self.reconciler = Reconciler(ctx, leadership)
         ctx.wake = self.reconciler.wake
         ctx.ask_host = links.ask
         self.tasks: set[asyncio.Task[Any]] = set()

@@ -1,7 +1,7 @@
 """A screen that never stands still, of QEMU's own SPICE server, held against QEMU's screenshots of it.
 
 At random moments the machine is stopped, and what is under way comes to its end: with each compression in turn, with a
-film and with a text that scrolls.
+film and with a text that scrolls; and with the film as video.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import random
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,19 @@ import numpy as np
 import pytest
 
 from frazil.spice.image_records import ImageCompression
-from frazil.viewer import Desktop, Screenshot, connect
+from frazil.spice.pictures.video import decodable
+from frazil.viewer import Desktop, Screenshot, VideoCodec, connect
 from frazil.viewer.screenshot import Rgb
-from tests.harness.busy_screen import LIKE_OURS, PAPER, SHOWS, WINDOW, BusyScreen
+from tests.harness.busy_screen import (
+    FILM_FRAMES,
+    FILM_STEP,
+    LIKE_OURS,
+    PAPER,
+    SHOWS,
+    SIDE,
+    WINDOW,
+    BusyScreen,
+)
 from tests.harness.ports import free_port
 
 pytestmark = [
@@ -46,13 +56,16 @@ KINDS = {
 """What comes for certain; beside it what a picture is too small or too noisy for."""
 LOSSY = "image-compression=auto_glz,jpeg-wan-compression=always,zlib-glz-wan-compression=always"
 LOSSY_DB = 30.0
+FRAMES_LATE = 1
+"""At most so much older is the frame that is seen: spice-server leaves one out that comes too soon after another."""
 
 
 class Shown:
     """A guest, and how its screen is looked at."""
 
-    def __init__(self, guest: BusyScreen, address: str) -> None:
+    def __init__(self, guest: BusyScreen, address: str, film: Path) -> None:
         self.guest = guest
+        self.film = film
         self._address = address
 
     @asynccontextmanager
@@ -75,12 +88,12 @@ class Shown:
 
 
 @contextmanager
-def showing(images: str = LIKE_OURS) -> Iterator[Shown]:
+def showing(images: str = LIKE_OURS, *, streaming: str = "off") -> Iterator[Shown]:
     """A guest that listens on a port: what a UNIX socket takes is not compressed."""
     with tempfile.TemporaryDirectory() as place:
         port = free_port()
-        with BusyScreen(Path(place), streaming="off", images=images, port=port) as guest:
-            yield Shown(guest, f"spice://127.0.0.1:{port}")
+        with BusyScreen(Path(place), streaming=streaming, images=images, port=port) as guest:
+            yield Shown(guest, f"spice://127.0.0.1:{port}", Path(place) / "film")
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +115,8 @@ async def in_motion(seen: Desktop, what: str, chance: random.Random) -> None:
 
 
 def likeness_db(one: Rgb, other: Rgb) -> float:
-    """Peak signal to noise of what the window shows; infinite where they are the same."""
-    error = float(np.mean((one[PART].astype(np.float64) - other[PART]) ** 2))
+    """Peak signal to noise; infinite where they are the same."""
+    error = float(np.mean((one.astype(np.float64) - other) ** 2))
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
@@ -129,8 +142,37 @@ async def test_lossy_pictures_are_near() -> None:
                 await in_motion(seen, what, chance)
                 async with shown.stopped() as theirs:
                     await seen.wait_until(
-                        lambda now: likeness_db(now.rgb, theirs) > LOSSY_DB,
+                        lambda now: likeness_db(now.rgb[PART], theirs[PART]) > LOSSY_DB,
                         timeout_s=DEADLINE_S,
                     )
             pictures = seen.info.pictures
             assert {"jpeg", "zlib-glz-rgb"} <= {kind for kind, count in pictures.items() if count > 1}, pictures
+
+
+def frames(film: Path) -> list[Rgb]:
+    """What the guest shows of it, over and over: a part of one large picture, a step further each time."""
+    whole = np.frombuffer(film.read_bytes(), np.uint8).reshape(SIDE, SIDE, 4)[:, :, 2::-1]
+    height, width = WINDOW.bottom - WINDOW.top, WINDOW.right - WINDOW.left
+    starts = range(0, FILM_FRAMES * FILM_STEP, FILM_STEP)
+    return [whole[start : start + height, start : start + width] for start in starts]
+
+
+def near_one_of(pictures: Sequence[Rgb]) -> Callable[[Screenshot], bool]:
+    return lambda now: max(likeness_db(now.rgb[PART], one) for one in pictures) > LOSSY_DB
+
+
+@pytest.mark.parametrize("codec", [one for one in decodable() if one is not VideoCodec.H265], ids=lambda one: one.name)
+async def test_a_film_that_comes_as_video_is_near_one_of_its_newest_frames(codec: VideoCodec) -> None:
+    """In all codecs that spice-server codes."""
+    chance = random.Random(int(codec))
+    with showing(streaming="all") as shown:
+        of_film = frames(shown.film)
+        async with shown.seen(video=[codec]) as seen:
+            await in_motion(seen, "film", chance)
+            await seen.wait_until(lambda _: seen.info.video_frames.get(codec.name.lower(), 0) > 5, timeout_s=DEADLINE_S)
+            for _ in range(MOMENTS):
+                await seen.wait_for_drawing(after=seen.drawings + chance.randint(1, 30), timeout_s=DEADLINE_S)
+                async with shown.stopped() as theirs:
+                    shows = next(at for at, frame in enumerate(of_film) if np.array_equal(frame, theirs[PART]))
+                    newest = [of_film[shows - late] for late in range(FRAMES_LATE + 1)]
+                    await seen.wait_until(near_one_of(newest), timeout_s=DEADLINE_S)

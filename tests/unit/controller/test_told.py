@@ -39,6 +39,31 @@ async def test_whose_desktop_somebody_was_given_is_told_of_them(world: World, to
     assert told == [opened.session.desktop.host_id]
 
 
+async def test_whom_somebody_waits_for_is_told_at_once(world: World, told: list[str]) -> None:
+    """Before anything is planned, which may take a while."""
+    pool = await world.services.pools.show(world.root, "desk")
+    user = await entitled(world, pool, "ann")
+    for desktop in (await world.services.desktops.list_for(world.root)).items:
+        told.clear()
+        await world.services.desktops.act(world.root, desktop.id, "pause")
+        assert told == [desktop.host_id]
+    await world.settle()
+    told.clear()
+    opened = await world.services.sessions.open(user, SessionRequest(pool="desk"))
+    host_id = opened.session.desktop.host_id
+    assert told == [host_id]
+    await world.settle()
+    await world.services.desktops.act(world.root, opened.session.desktop.id, "pause")
+    await world.settle()
+    told.clear()
+    await world.services.tickets.mint(user, opened.session.id)
+    assert told == [host_id]
+    await world.settle()
+    told.clear()
+    await world.services.tickets.mint(user, opened.session.id)
+    assert told == [], "it is awake"
+
+
 async def test_a_changed_pool_is_told_to_the_hosts_of_its_desktops(world: World, told: list[str]) -> None:
     pool = await world.services.pools.show(world.root, "desk")
     await world.services.pools.change(world.root, pool.id, PoolChange(share_memory=False), if_match=pool.version)

@@ -215,9 +215,10 @@ class World:
         )
         self.services = build(self.ctx, viewer_trust_file=self.viewer_trust_file)
         self.told: list[str] = []
-        """Ids of hosts, as the reconciler has something else for them."""
+        """Ids of hosts, as there is something else for them."""
+        self.ctx.tell_hosts = self._told
         self.leadership = Leadership(store, clock=self.clock, holder="the only one")
-        self.reconciler = Reconciler(self.ctx, self.leadership, tell_hosts=self._told)
+        self.reconciler = Reconciler(self.ctx, self.leadership)
         self.ctx.wake = self.reconciler.wake
         self.root = LOCAL_ROOT
         self.hosts: list[FakeHost] = []
@@ -232,7 +233,7 @@ class World:
     def restart(self) -> None:
         """Another process takes over: it has heard from no host yet."""
         self.ctx.presence = Presence(self.clock)
-        self.reconciler = Reconciler(self.ctx, self.leadership, tell_hosts=self._told)
+        self.reconciler = Reconciler(self.ctx, self.leadership)
         self.ctx.wake = self.reconciler.wake
 
     async def look(self) -> float:

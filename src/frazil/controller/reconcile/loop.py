@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -48,17 +48,17 @@ class Reconciler:
     """`wake` may be called from the event loop at any time; `run` ends when it is cancelled.
 
     Of several controllers the one that leads carries out what it plans; the others plan too, less often, for the words
-    about what waits. tell_hosts: called with the ids of the hosts of which something else is wanted now.
+    about what waits.
     """
 
-    def __init__(self, ctx: Context, leadership: Leadership, *, tell_hosts: Callable[[Collection[str]], None]) -> None:
+    def __init__(self, ctx: Context, leadership: Leadership) -> None:
         self._ctx = ctx
         self._leadership = leadership
-        self._tell_hosts = tell_hosts
         self._signal = Signal()
         self._began_s = self._flushed_s = ctx.clock.monotonic_s()
         self._day_began: datetime | None = None
         self._settled = False
+        self._memory = snapshot.Memory()
         self._marks: dict[str, int] = {}
         self._for_all = 0
 
@@ -123,7 +123,7 @@ class Reconciler:
         for begin in range(0, len(actions), SLICE):
             part = actions[begin : begin + SLICE]
             await self._leadership.write(partial(carry_out, self._ctx, part, presence))
-            self._tell_hosts({action.host_id for action in part if isinstance(action, MakeSpare | Place)})
+            self._ctx.tell_hosts({action.host_id for action in part if isinstance(action, MakeSpare | Place)})
             if any(isinstance(action, MakeSpare) for action in part):
                 failpoint.reach("controller.created")
 
@@ -143,8 +143,10 @@ class Reconciler:
     async def _plan(self, presence: PresenceView) -> Plan:
         ctx = self._ctx
         began_s = ctx.clock.monotonic_s()
-        seen = await ctx.store.read(lambda tx: snapshot.read(tx, presence=presence, lines=ctx.lines, clock=ctx.clock))
-        self._tell_hosts(self._changed(seen))
+        seen = await ctx.store.read(
+            partial(snapshot.read, presence=presence, lines=ctx.lines, clock=ctx.clock, memory=self._memory)
+        )
+        ctx.tell_hosts(self._changed(seen))
         decided = await asyncio.to_thread(plan, seen.facts)
         words = ctx.words
         words.waiting, words.refusals, words.notes = decided.waiting, decided.refusals, decided.notes

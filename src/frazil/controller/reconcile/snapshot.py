@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,14 +45,34 @@ class Snapshot:
     for_all: int
 
 
-def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock: Clock) -> Snapshot:
-    now = clock.now()
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What was made of a desktop, and of what. wish: of all in a `DesktopSpec` that can change, by its hash."""
+
+    row: DesktopRow
+    session: SessionRow | None
+    forks: bool
+    pool_version: int | None
+    facts: DesktopFacts
+    wish: int
+
+
+class Memory:
+    """What snapshots have in common: a desktop that has not changed is neither read nor made again."""
+
+    def __init__(self) -> None:
+        self.desktops = desktops.reread()
+        self.open_sessions = sessions.reread()
+        self.made: dict[str, _Made] = {}
+
+
+def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock: Clock, memory: Memory) -> Snapshot:
+    now, now_s = clock.now(), clock.monotonic_s()
     image_rows = images.listed(tx)
     seen = images.seen(tx)
-    desktop_rows = desktops.listed(tx)
-    desktop_by_id = {row.id: row for row in desktop_rows}
-    open_sessions = {session.desktop_id: session for session in sessions.open_ones(tx)}
-    used = Counter(row.image_id for row in desktop_rows)
+    desktop_by_id = memory.desktops.read(tx, now_s=now_s)
+    open_sessions = {session.desktop_id: session for session in memory.open_sessions.read(tx, now_s=now_s).values()}
+    used = Counter(row.image_id for row in desktop_by_id.values())
     ready_when = {row.id: row.ready_when for row in image_rows}
     pool_rows = pools.listed(tx)
     rules = {row.id: session_limits.rules_of(row) for row in pool_rows}
@@ -62,6 +82,14 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
         for row in pool_rows
         if start_of(row, ready_when[row.image_id]) == "fork"
     }
+    versions = {row.id: row.version for row in pool_rows}
+    made = memory.made = {
+        id: _made(
+            memory.made.get(id), row, open_sessions.get(id), forks=row.pool_id in forked,
+            pool_version=versions.get(row.pool_id), now=now,
+        )
+        for id, row in desktop_by_id.items()
+    }  # fmt: skip
     ready_on = _ready_on(image_rows, seen)
     host_rows = hosts.brief(tx)
     unsaid = hosts.loads(tx, [row.id for row in host_rows if row.id not in presence.loads])
@@ -87,9 +115,7 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
             )
             for row in pool_rows
         ),
-        desktops=tuple(
-            _desktop(row, open_sessions.get(row.id), forks=row.pool_id in forked, now=now) for row in desktop_rows
-        ),
+        desktops=tuple(one.facts for one in made.values()),
         images=tuple(_image(row, seen.get(row.id, []), used[row.id]) for row in image_rows),
         sessions=tuple(
             SessionFacts(
@@ -104,26 +130,46 @@ def read(tx: sa.Connection, *, presence: PresenceView, lines: KnownLines, clock:
             OperationFacts(id=row.id, kind=row.kind, target_id=row.target_id) for row in operations.running(tx)
         ),
     )
-    marks = _marks(desktop_rows, open_sessions, {row.id: row.version for row in pool_rows})
+    marks = _marks(made.values())
     there = frozenset(id for id, rows in seen.items() if any(row.state == "ready" for row in rows))
     for_all = _for_all(image_rows, pool_rows, forked, host_rows)
     return Snapshot(facts, marks, hash((for_all, there, host_keys.revoked(tx))))
 
 
-def _marks(
-    rows: Sequence[DesktopRow], open_sessions: Mapping[str, SessionRow], versions: Mapping[str, int]
-) -> dict[str, int]:
-    """Of all in a `DesktopSpec` that can change: the rest is the desktop's for ever, or its pool's version tells."""
+def _made(
+    before: _Made | None,
+    row: DesktopRow,
+    session: SessionRow | None,
+    *,
+    forks: bool,
+    pool_version: int | None,
+    now: datetime,
+) -> _Made:
+    started_at = _started_at(row, now)
+    if (
+        before is not None
+        and before.row is row
+        and before.session is session
+        and before.forks == forks
+        and before.pool_version == pool_version
+        and before.facts.started_at == started_at
+    ):
+        return before
+    # What else is in its `DesktopSpec` is the desktop's for ever, or its pool's version tells of it.
+    wish = (
+        row.id, row.epoch.generation, row.epoch.counter, row.attempt, row.power.value, row.graceful,
+        row.kept_until is not None, pool_version, session.id if session is not None else None,
+    )  # fmt: skip
+    facts = _desktop(row, session, started_at, forks=forks)
+    return _Made(row, session, forks, pool_version, facts, hash(wish))
+
+
+def _marks(made: Iterable[_Made]) -> dict[str, int]:
     marks: dict[str, int] = {}
-    for row in rows:
-        if row.host_id is not None:
-            session = open_sessions.get(row.id)
-            wish = (
-                row.id, row.epoch.generation, row.epoch.counter, row.attempt, row.power.value, row.graceful,
-                row.kept_until is not None,
-                versions.get(row.pool_id), session.id if session is not None else None,
-            )  # fmt: skip
-            marks[row.host_id] = hash((marks.get(row.host_id), wish))
+    for one in made:
+        host_id = one.row.host_id
+        if host_id is not None:
+            marks[host_id] = hash((marks.get(host_id), one.wish))
     return marks
 
 
@@ -187,8 +233,7 @@ def _idle_since(row: DesktopRow, session: SessionRow | None, started_at: datetim
     return max(left_at, row.wanted_since, started_at or row.wanted_since)
 
 
-def _desktop(row: DesktopRow, session: SessionRow | None, *, forks: bool, now: datetime) -> DesktopFacts:
-    started_at = _started_at(row, now)
+def _desktop(row: DesktopRow, session: SessionRow | None, started_at: datetime | None, *, forks: bool) -> DesktopFacts:
     return DesktopFacts(
         id=row.id,
         name=row.name,

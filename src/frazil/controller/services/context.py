@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,8 +45,9 @@ async def _nobody(host_id: str, *, desktop_id: str, deadline_s: float) -> bytes:
 
 @dataclass(slots=True)
 class Context:
-    """`wake` tells the reconciler that something changed; `ask_host` goes over the host's link; `leads`: whether this
-    controller does.
+    """`wake` tells the reconciler that something changed; `tell_hosts` has the links of these hosts look whether
+    something else is wanted of them, and say so, which the reconciler does as well, later; `ask_host` goes over the
+    host's link; `leads`: whether this controller does.
 
     These are set when the process is put together.
     """
@@ -60,5 +61,6 @@ class Context:
     words: PlanWords = field(default_factory=PlanWords)
     measures: Measures = field(default_factory=Measures)
     wake: Callable[[], None] = lambda: None
+    tell_hosts: Callable[[Collection[str]], None] = lambda _host_ids: None
     ask_host: AskHost = _nobody
     leads: Callable[[], bool] = lambda: True

@@ -131,7 +131,7 @@ class Desktops:
         """Say what is wanted; the answer shows the desktop as it is now, on its way there."""
         presence = self._ctx.presence.view()
 
-        def work(tx: sa.Connection) -> Desktop:
+        def work(tx: sa.Connection) -> tuple[Desktop, str | None]:
             row = visible(tx, identity, ref)
             if identity.user_id is None or row.assigned_user_id != identity.user_id or action not in OWNERS_MAY:
                 identity.require(RIGHT_TO[action])
@@ -142,9 +142,11 @@ class Desktops:
                 done = _DONE[action]
             text = f"The desktop {row.name} {done}."
             journal.note(self._ctx, tx, f"desktop.{action}", text, by=identity, desktop_id=row.id)
-            return self._shown(tx, row.id, presence)
+            return self._shown(tx, row.id, presence), row.host_id
 
-        shown = await self._ctx.store.write(work)
+        shown, host_id = await self._ctx.store.write(work)
+        if host_id is not None:
+            self._ctx.tell_hosts([host_id])
         self._ctx.wake()
         return shown
 

@@ -14,7 +14,7 @@ from frazil.controller.services import finding, giving, journal, links, paging, 
 from frazil.controller.services import pools as pools_service
 from frazil.controller.services.context import Context
 from frazil.controller.services.routing import route_of
-from frazil.controller.services.tickets import TICKETED, Tickets
+from frazil.controller.services.tickets import TICKETED, Tickets, host_to_wake
 from frazil.controller.store import desktops, hosts, meta, sessions
 from frazil.controller.store import quotas as quota_rows
 from frazil.controller.store.rows import DesktopRow, PoolRow, QuotaRow, SessionRow
@@ -41,7 +41,7 @@ class Sessions:
         user_id = identity.require_account()
         presence = self._ctx.presence.view()
 
-        def work(tx: sa.Connection) -> NewSession:
+        def work(tx: sa.Connection) -> tuple[NewSession, str | None]:
             held, now = quota_rows.hold(tx, user_id), self._ctx.clock.now()
             if request.desktop is not None:
                 row, desktop = self._open_desktop(tx, identity, user_id, request.desktop, presence, held, now)
@@ -53,10 +53,11 @@ class Sessions:
             names = views.Names.own(tx, desktop, row, pool=pool, user_name=identity.name)
             shown = views.session(tx, row, desktop, ctx=self._ctx, presence=presence, names=names)
             ticket = self._tickets.mint_for(tx, row, desktop, now=now) if shown.desktop.phase in TICKETED else None
-            return NewSession(session=shown, view_url=f"/sessions/{row.id}", ticket=ticket)
+            opened = NewSession(session=shown, view_url=f"/sessions/{row.id}", ticket=ticket)
+            return opened, host_to_wake(desktop) if ticket is not None else None
 
         try:
-            opened = await self._ctx.store.write(work)
+            opened, woken_on = await self._ctx.store.write(work)
         except OverQuota as exc:
             text = f"{identity.name} was given no desktop. {exc.told}"
             await self._ctx.store.write_if_possible(
@@ -65,6 +66,8 @@ class Sessions:
             raise
         self._key_is_kept = True
         failpoint.reach("controller.assigned")
+        if woken_on is not None:
+            self._ctx.tell_hosts([woken_on])  # somebody waits for it
         self._ctx.wake()
         return opened
 

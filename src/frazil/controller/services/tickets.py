@@ -22,6 +22,11 @@ TICKET_LASTS = timedelta(seconds=60)
 TICKETED = (Phase.READY, Phase.PAUSED)
 
 
+def host_to_wake(row: DesktopRow) -> str | None:
+    """The host that is to let a desktop go on for which a ticket is made; None when it is not paused."""
+    return row.host_id if row.power is Power.PAUSED else None
+
+
 class Tickets:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -59,7 +64,7 @@ class Tickets:
         user_id = identity.require_account()
         presence = self._ctx.presence.view()
 
-        def work(tx: sa.Connection) -> tuple[Ticket, bool]:
+        def work(tx: sa.Connection) -> tuple[Ticket, str | None]:
             row = sessions.find(tx, session_id)
             if row is None or row.user_id != user_id:
                 raise NotFound("You have no such session.", remedy="Open the desktop again from the portal.")
@@ -76,10 +81,11 @@ class Tickets:
                 raise Conflict(
                     f"The desktop {desktop.name} is not ready: {words.PHASE_TEXT[phase].lower()}. {reason}".rstrip()
                 )
-            return self.mint_for(tx, row, desktop, now=self._ctx.clock.now()), desktop.power is Power.PAUSED
+            return self.mint_for(tx, row, desktop, now=self._ctx.clock.now()), host_to_wake(desktop)
 
-        ticket, woken = await self._ctx.store.write(work)
-        if woken:
+        ticket, woken_on = await self._ctx.store.write(work)
+        if woken_on is not None:
+            self._ctx.tell_hosts([woken_on])  # somebody waits for it
             self._ctx.wake()
         return ticket
 

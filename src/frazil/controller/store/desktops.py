@@ -1,17 +1,19 @@
-"""Queries of desktops: what is wanted of them, what was seen of them, their disks."""
+"""Queries of desktops: what is wanted of them, with what was seen of them; their disks."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import sqlalchemy as sa
 
 from frazil.controller.store import failures, meta
-from frazil.controller.store.rows import DesktopRow, NewDesktop, SeenRow
+from frazil.controller.store.reread import Reread
+from frazil.controller.store.rows import DesktopRow, NewDesktop
 from frazil.controller.store.tables import TENANT, desktop_seen, desktops, disks
-from frazil.controller.store.upsert import upsert_all
 from frazil.model.desktop import Epoch, Failure, Guest, Phase, Power, Seen, State
 from frazil.wire.hostlink import Profile
 
@@ -42,6 +44,12 @@ _FREE = (
 """Nobody's, and to be given away."""
 
 
+@lru_cache(maxsize=1024)
+def _profile(text: str) -> Profile:
+    """One for all that have the same: there are few."""
+    return Profile.model_validate(json.loads(text))
+
+
 def _row(found: sa.RowMapping) -> DesktopRow:
     seen = None
     if found["state"] is not None:
@@ -58,7 +66,7 @@ def _row(found: sa.RowMapping) -> DesktopRow:
         name=found["name"],
         pool_id=found["pool_id"],
         image_id=found["image_id"],
-        profile=Profile.model_validate(found["profile"]),
+        profile=_profile(found["profile"]),
         power=Power(found["power"]),
         graceful=found["graceful"],
         restart=found["restart"],
@@ -81,7 +89,8 @@ def _row(found: sa.RowMapping) -> DesktopRow:
     )
 
 
-_SELECT = sa.select(desktops, *_SEEN).select_from(
+_WANTED = [sa.cast(one, sa.Text).label(one.name) if one.name == "profile" else one for one in desktops.c]
+_SELECT = sa.select(*_WANTED, *_SEEN).select_from(
     desktops.outerjoin(desktop_seen, desktop_seen.c.desktop_id == desktops.c.id)
 )
 _BY_ID = _SELECT.where(desktops.c.id == sa.bindparam("ref"))
@@ -190,7 +199,12 @@ def listed(
         query = query.where(desktops.c.id > after)
     if limit is not None:
         query = query.limit(limit)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
+
+
+def reread() -> Reread[DesktopRow]:
+    """All of them, to be read again and again."""
+    return Reread(_SELECT.order_by(desktops.c.id), _row, id=desktops.c.id, tables=[desktops, desktop_seen])
 
 
 def free(tx: sa.Connection, *, pool_id: str, state: State) -> Iterator[DesktopRow]:
@@ -207,12 +221,12 @@ def free(tx: sa.Connection, *, pool_id: str, state: State) -> Iterator[DesktopRo
 def on_hosts(tx: sa.Connection, host_ids: Collection[str]) -> list[DesktopRow]:
     """The desktops that are placed on these hosts, in the order of their ids."""
     query = _SELECT.where(desktops.c.host_id.in_(host_ids)).order_by(desktops.c.id)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def by_ids(tx: sa.Connection, ids: Collection[str]) -> dict[str, DesktopRow]:
     query = _SELECT.where(desktops.c.id.in_(ids))
-    return {found["id"]: _row(found) for found in tx.execute(query).mappings()}
+    return {found["id"]: _row(found) for found in tx.execute(query).mappings().all()}
 
 
 def count(tx: sa.Connection, *, pool_id: str) -> int:
@@ -421,67 +435,6 @@ def delete(tx: sa.Connection, desktop_id: str) -> bool:
     """Forget a desktop that is wanted absent, with its disks and what was seen of it."""
     query = desktops.delete().where(desktops.c.id == desktop_id, desktops.c.power == Power.ABSENT.value)
     return tx.execute(query).rowcount == 1
-
-
-def saw_all(tx: sa.Connection, seen: Sequence[tuple[str, SeenRow]], *, now: datetime) -> set[str]:
-    """Keep observations, each by the host of this id; the ids of the desktops that are seen otherwise now.
-
-    One is not kept when the desktop is unknown or placed elsewhere, or a newer placement or attempt was seen already,
-    or when it says nothing new: then the older one stands, with its time.
-    When a failure that passes is seen no more, the desktop's deadline counts from now.
-    """
-    changed: set[str] = set()
-    for begin in range(0, len(seen), AT_ONCE):
-        changed |= _saw(tx, seen[begin : begin + AT_ONCE], now=now)
-    return changed
-
-
-def _saw(tx: sa.Connection, seen: Sequence[tuple[str, SeenRow]], *, now: datetime) -> set[str]:
-    columns = [desktop_seen.c[name] for name in _COMPARED]
-    query = (
-        sa.select(desktops.c.id, desktops.c.host_id, *columns)
-        .select_from(desktops.outerjoin(desktop_seen, desktop_seen.c.desktop_id == desktops.c.id))
-        .where(desktops.c.id.in_({row.desktop_id for _, row in seen}))
-    )
-    known = {found.id: (found.host_id, tuple(found)[2:]) for found in tx.execute(query)}
-    fresh: dict[str, dict[str, object]] = {}
-    passed: set[str] = set()
-    for host_id, row in seen:
-        placed_on, kept = known.get(row.desktop_id, (None, ()))
-        values = _values(row)
-        told = tuple(values[name] for name in _COMPARED)
-        if placed_on != host_id or kept == told or (kept[0] is not None and kept[:3] > told[:3]):
-            continue
-        before = failures.from_json(kept[_COMPARED.index("failure")])
-        if before is not None and before.passes and before != row.failure:
-            passed.add(row.desktop_id)
-        known[row.desktop_id] = placed_on, told
-        fresh[row.desktop_id] = values
-    upsert_all(tx, desktop_seen, [fresh[id] for id in sorted(fresh)], keys=["desktop_id"])
-    if passed:
-        tx.execute(desktops.update().where(desktops.c.id.in_(passed)).values(wanted_since=now))
-    return set(fresh)
-
-
-_COMPARED = ("epoch_generation", "epoch_counter", "attempt", "state", "guest", "failure", "step", "started_at")
-"""What an observation says, its age first."""
-
-
-def _values(row: SeenRow) -> dict[str, object]:
-    return {
-        "desktop_id": row.desktop_id,
-        "tenant_id": TENANT,
-        "state": row.state.value,
-        "guest": row.guest.value,
-        "epoch_generation": row.epoch.generation,
-        "epoch_counter": row.epoch.counter,
-        "attempt": row.attempt,
-        "failure": failures.to_json(row.failure),
-        "step": row.step,
-        "started_at": row.started_at,
-        "observed_at": row.observed_at,
-        "source": row.source,
-    }
 
 
 def unassign(tx: sa.Connection, desktop_id: str) -> None:

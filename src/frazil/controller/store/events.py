@@ -113,7 +113,7 @@ def newest_first(
         query = query.where(events.c.seq >= since)
     if before is not None:
         query = query.where(events.c.seq < before)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def desktops_told_of(tx: sa.Connection, *, kind: str, text: str) -> list[str]:
@@ -125,7 +125,7 @@ def desktops_told_of(tx: sa.Connection, *, kind: str, text: str) -> list[str]:
 def told_of_desktops(tx: sa.Connection, ids: Collection[str], *, kind: str) -> dict[str, str]:
     """What an event of this kind told of each of these desktops, by their ids."""
     query = sa.select(events.c.desktop_id, events.c.text).where(events.c.desktop_id.in_(ids), events.c.kind == kind)
-    return {found["desktop_id"]: found["text"] for found in tx.execute(query).mappings()}
+    return {found["desktop_id"]: found["text"] for found in tx.execute(query).mappings().all()}
 
 
 def newest_of(tx: sa.Connection, *, desktop_id: str, kinds: Collection[str]) -> int:
@@ -138,7 +138,7 @@ def newest_of(tx: sa.Connection, *, desktop_id: str, kinds: Collection[str]) -> 
 def after(tx: sa.Connection, seq: int, *, limit: int) -> list[EventRow]:
     """What happened after `seq`, oldest first."""
     query = sa.select(events).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def seq_of(tx: sa.Connection, event_id: str) -> int | None:

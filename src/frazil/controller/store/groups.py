@@ -61,7 +61,7 @@ def listed(tx: sa.Connection, *, user_id: str | None, after: str | None, limit: 
         query = query.where(groups.c.id.in_(theirs))
     if after is not None:
         query = query.where(groups.c.id > after)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def change(tx: sa.Connection, group_id: str, *, label: str, quota: Amounts, if_version: int) -> bool:

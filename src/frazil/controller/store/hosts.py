@@ -86,7 +86,7 @@ def listed(tx: sa.Connection, *, after: str | None = None, limit: int | None = N
         query = query.where(hosts.c.id > after)
     if limit is not None:
         query = query.limit(limit)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def brief(tx: sa.Connection) -> list[HostBrief]:

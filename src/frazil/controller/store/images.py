@@ -90,7 +90,7 @@ def listed(tx: sa.Connection, *, after: str | None = None, limit: int | None = N
         query = query.where(images.c.id > after)
     if limit is not None:
         query = query.limit(limit)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def seen(tx: sa.Connection, image_id: str | None = None) -> dict[str, list[ImageSeenRow]]:

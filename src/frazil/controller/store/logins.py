@@ -113,7 +113,7 @@ def tokens_of(tx: sa.Connection, user_id: str, *, after: str | None, limit: int)
     query = sa.select(api_tokens).where(api_tokens.c.user_id == user_id).order_by(api_tokens.c.id).limit(limit)
     if after is not None:
         query = query.where(api_tokens.c.id > after)
-    return [_token(found) for found in tx.execute(query).mappings()]
+    return [_token(found) for found in tx.execute(query).mappings().all()]
 
 
 def token_used(tx: sa.Connection, token_id: str, *, now: datetime) -> None:

@@ -52,7 +52,7 @@ def running(tx: sa.Connection, *, target_id: str | None = None) -> list[Operatio
     query = sa.select(operations).where(operations.c.state == "running").order_by(operations.c.id)
     if target_id is not None:
         query = query.where(operations.c.target_id == target_id)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def end(tx: sa.Connection, operation_id: str, *, failure: Failure | None, now: datetime) -> bool:

@@ -79,7 +79,7 @@ def listed(tx: sa.Connection, *, after: str | None, limit: int) -> list[UserRow]
     query = sa.select(users).order_by(users.c.id).limit(limit)
     if after is not None:
         query = query.where(users.c.id > after)
-    return [row(found) for found in tx.execute(query).mappings()]
+    return [row(found) for found in tx.execute(query).mappings().all()]
 
 
 def names(tx: sa.Connection, ids: Collection[str]) -> dict[str, str]:
@@ -88,7 +88,9 @@ def names(tx: sa.Connection, ids: Collection[str]) -> dict[str, str]:
 
 
 def by_ids(tx: sa.Connection, ids: Collection[str]) -> dict[str, UserRow]:
-    return {found["id"]: row(found) for found in tx.execute(sa.select(users).where(users.c.id.in_(ids))).mappings()}
+    return {
+        found["id"]: row(found) for found in tx.execute(sa.select(users).where(users.c.id.in_(ids))).mappings().all()
+    }
 
 
 def administrators(tx: sa.Connection) -> int:

@@ -58,4 +58,4 @@ def changed_since(tx: sa.Connection, since: datetime) -> list[SessionPolicyRow]:
     if not changed_pools and not changed_users:
         return []  # Almost always: this is asked after every commit, and open sessions are many.
     query = _OPEN_SESSIONS.where(sa.or_(sessions.c.pool_id.in_(changed_pools), sessions.c.user_id.in_(changed_users)))
-    return [_row(found) for found in tx.execute(query.order_by(sessions.c.id)).mappings()]
+    return [_row(found) for found in tx.execute(query.order_by(sessions.c.id)).mappings().all()]

@@ -112,11 +112,13 @@ def listed(
         query = query.where(pools.c.id > after)
     if limit is not None:
         query = query.limit(limit)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def by_ids(tx: sa.Connection, ids: Collection[str]) -> dict[str, PoolRow]:
-    return {found["id"]: _row(found) for found in tx.execute(sa.select(pools).where(pools.c.id.in_(ids))).mappings()}
+    return {
+        found["id"]: _row(found) for found in tx.execute(sa.select(pools).where(pools.c.id.in_(ids))).mappings().all()
+    }
 
 
 def change(tx: sa.Connection, pool_id: str, *, if_version: int, now: datetime, values: Mapping[str, object]) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from frazil.controller.store import entitlements
+from frazil.controller.store.reread import Reread
 from frazil.controller.store.rows import SessionRow
 from frazil.controller.store.tables import TENANT, sessions, tickets, users
 
@@ -89,13 +90,18 @@ def open_ones(
         query = query.where(sessions.c.id > after)
     if limit is not None:
         query = query.limit(limit)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
+
+
+def reread() -> Reread[SessionRow]:
+    """All open ones, to be read again and again."""
+    return Reread(_OPEN, _row, id=sessions.c.id, tables=[sessions])
 
 
 def of_desktops(tx: sa.Connection, ids: Collection[str]) -> list[SessionRow]:
     """The open sessions of these desktops."""
     query = sa.select(sessions).where(sessions.c.desktop_id.in_(ids), sessions.c.ended_at.is_(None))
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def persons_of(tx: sa.Connection, desktop_id: str) -> frozenset[str]:
@@ -130,7 +136,7 @@ def not_entitled(
         query = query.where(sessions.c.user_id == user_id)
     if pool_ids is not None:
         query = query.where(sessions.c.pool_id.in_(pool_ids))
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def connected_desktops(tx: sa.Connection, ids: Collection[str]) -> set[str]:
@@ -144,7 +150,7 @@ def connected_desktops(tx: sa.Connection, ids: Collection[str]) -> set[str]:
 def ended_since(tx: sa.Connection, since: datetime) -> list[SessionRow]:
     """Sessions that ended at or after `since`, oldest first."""
     query = sa.select(sessions).where(sessions.c.ended_at >= since).order_by(sessions.c.ended_at, sessions.c.id)
-    return [_row(found) for found in tx.execute(query).mappings()]
+    return [_row(found) for found in tx.execute(query).mappings().all()]
 
 
 def end(tx: sa.Connection, session_id: str, *, reason: str, now: datetime) -> bool:

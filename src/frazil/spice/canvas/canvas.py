@@ -37,6 +37,7 @@ from frazil.spice.display_channel import (
     StreamDataSized,
     SurfaceCreate,
     SurfaceDestroy,
+    VideoCodec,
 )
 from frazil.spice.draw_records import (
     AlphaFlags,
@@ -77,7 +78,8 @@ _NO_INVERSION = Rop(0)
 class Canvas:
     """One display channel. `drawn` counts the messages that were handled.
 
-    `frames_not_shown` counts those of streams that can't be decoded here, or of which no picture comes out.
+    `frames_shown` counts pictures of streams by their codecs, and `frames_not_shown` those that can't be decoded here,
+    or of which no picture comes out.
     """
 
     def __init__(self, session: SessionPictures, *, surfaces_max_pixels: int = SURFACES_MAX_PIXELS) -> None:
@@ -85,6 +87,7 @@ class Canvas:
         self.pictures = PictureDecoder(session)
         self.streams = Streams()
         self.drawn: Counter[DisplayServer] = Counter()
+        self.frames_shown: Counter[VideoCodec] = Counter()
         self.frames_not_shown = 0
         self._session = session
         self._surfaces_max_pixels = surfaces_max_pixels
@@ -141,7 +144,10 @@ class Canvas:
         self.streams.clear()
 
     def _frame(self, message: StreamData | StreamDataSized) -> None:
-        if not self.streams.frame(message).show(self.surfaces):
+        frame = self.streams.frame(message)
+        if frame.show(self.surfaces):
+            self.frames_shown[VideoCodec(frame.stream.message.codec)] += 1
+        else:
             self.frames_not_shown += 1
 
     def _surface(self, number: int) -> Surface:
