@@ -346,7 +346,8 @@ class LibvirtHypervisor:
     async def end_precedence(self, desktop_id: str) -> None:
         def end(domain: libvirt.virDomain) -> None:
             precedence.end(domain)
-            self._resting.end(desktop_id)  # where somebody else let it go on
+            if domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING:
+                self._resting.end(desktop_id)  # where somebody else let it go on
 
         await self._on_ours(desktop_id, end, doing="end the precedence of")
 
