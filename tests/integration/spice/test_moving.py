@@ -105,6 +105,7 @@ async def test_no_link_is_cut_before_it_has_gone_over(late: ChannelType, monkeyp
             source.moved()
             await asyncio.to_thread(target.start)
             target.draw(put(artist.picture(WIDTH, HEIGHT)))
+            await reached(lambda: late in gone)
             await shows(desktop, target)
     assert gone[-1] == late
 
