@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from frazil.model.desktop import Phase
 from frazil.server.density import measuring
@@ -192,6 +192,7 @@ def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, fil
     """Picture, keys, a click, copies both ways, a file, a folder, sound, a USB device, the size: on one connection."""
     guests = stack.guests
     guests.run(desktop, "/bin/rm", "-f", "/tmp/typed-by-gtk")
+    work.let_go(guests, desktop)  # of what an earlier test left open
     with native_client(file) as client:
         client.wait_for("channel", channel="main", state="opened")
         client.wait_for("agent", there=True)
@@ -209,13 +210,22 @@ def test_what_a_person_expects_of_a_viewer_works(stack: Stack, desktop: str, fil
         bare = guests.screenshot(desktop, tmp_path / "guest.png")
         work.open_terminal(guests, desktop)
         until(lambda: large(bare, guests.screenshot(desktop, tmp_path / "guest.png")), "a terminal's window is there")
-        client.do("click", x=400, y=300)
+        window = ImageChops.difference(bare, guests.screenshot(desktop, tmp_path / "guest.png")).getbbox()
+        assert window is not None
+        client.do("click", x=(window[0] + window[2]) // 2, y=(window[1] + window[3]) // 2)
+        until(
+            lambda: work.terminal_has_keys(guests, desktop),
+            lambda: f"the keys go to the terminal, not to {work.has_keys(guests, desktop)!r}",
+        )
 
         def arrived() -> bool:
             client.type("echo by-gtk-$((6*7)) > /tmp/typed-by-gtk\n")
             return guests.run(desktop, "/bin/cat", "/tmp/typed-by-gtk").stdout == "by-gtk-42\n"
 
-        until(arrived, "the guest's shell wrote the file")
+        until(
+            arrived,
+            lambda: f"the guest's shell wrote the file; the keys go to {work.has_keys(guests, desktop)!r}",
+        )
         until(same_picture, "the picture is the desktop's after it was typed on")
         work.let_go(guests, desktop)
 
