@@ -99,7 +99,9 @@ class Leadership:
         asked_s = self._clock.monotonic_s()
         try:
             epoch = await self._store.write(
-                lambda tx: leader.take(tx, holder=self._holder, for_s=LEASE_S), changes=lambda _: False
+                lambda tx: leader.take(tx, holder=self._holder, for_s=LEASE_S),
+                changes=lambda _: False,
+                ahead=True,  # however many ask for something: who leads goes on leading
             )
         except FrazilError as exc:
             log.warning("leadership.not-renewed", what=exc.what)

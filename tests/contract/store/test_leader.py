@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +16,7 @@ from frazil.controller.store.tables import leaders
 from tests.harness.postgresql import PostgreSQL
 from tests.unit.controller.world import HandClock
 
+DEADLINE_S = 20.0
 LONG_S = 3600.0
 OVER_S = -1.0
 """A lease that has ended when it begins."""
@@ -102,6 +105,19 @@ async def test_what_a_deposed_leader_writes_is_not_written(shared: Store) -> Non
     assert not one.leadership.leads
     assert one.heard == [True, False]
     assert await two.leadership.write(meta.raise_restore_generation) == 2
+
+
+async def test_who_leads_goes_on_leading_however_much_waits_to_be_written(shared: Store) -> None:
+    """In a storm of calls it would lose the lead otherwise, and tell every host everything again, which ends no storm."""
+    one, written = Controller(shared, "one"), threading.Event()
+    busy = [asyncio.create_task(shared.write(lambda _: written.wait(DEADLINE_S))) for _ in range(10)]
+    try:
+        async with asyncio.timeout(DEADLINE_S / 2):
+            await one.leadership._renew()
+        assert one.leadership.leads
+    finally:
+        written.set()
+        assert all(await asyncio.gather(*busy))
 
 
 async def test_who_led_for_nobody_for_a_while_begins_anew(shared: Store) -> None:

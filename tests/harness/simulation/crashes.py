@@ -56,10 +56,12 @@ class MortalStore(Store):
         self._life = life
         self._committed = committed
 
-    async def write(self, work: Callable[[sa.Connection], T], *, changes: Callable[[T], bool] = lambda _: True) -> T:
+    async def write(
+        self, work: Callable[[sa.Connection], T], *, changes: Callable[[T], bool] = lambda _: True, ahead: bool = False
+    ) -> T:
         self._life.point("before a commit")
         try:
-            result = await super().write(work, changes=changes)
+            result = await super().write(work, changes=changes, ahead=ahead)
         except Exception:
             self._life.point("after a refused commit")
             raise

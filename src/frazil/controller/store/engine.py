@@ -17,6 +17,8 @@ BUSY_TIMEOUT_S = 5.0
 READERS = 4
 WRITERS = 2
 """On PostgreSQL; SQLite has one."""
+AHEAD = 1
+"""Of those that write, one more, which waits for none of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def make(url: str) -> Engines:
         )
     engine = sa.create_engine(
         url,
-        pool_size=READERS + WRITERS,
+        pool_size=READERS + WRITERS + AHEAD,
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=BUSY_TIMEOUT_S,

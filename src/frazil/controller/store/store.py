@@ -44,6 +44,9 @@ class Store:
         self._closing = threading.Event()
         writers = engine.WRITERS if self.shared else 1
         self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store-write")
+        self._ahead = (
+            ThreadPoolExecutor(engine.AHEAD, thread_name_prefix="store-ahead") if self.shared else self._writers
+        )
         self._readers = ThreadPoolExecutor(engine.READERS, thread_name_prefix="store-read")
         self.changed = Signal()
 
@@ -59,13 +62,17 @@ class Store:
             raise
         return cls(engines)
 
-    async def write(self, work: Callable[[sa.Connection], T], *, changes: Callable[[T], bool] = lambda _: True) -> T:
+    async def write(
+        self, work: Callable[[sa.Connection], T], *, changes: Callable[[T], bool] = lambda _: True, ahead: bool = False
+    ) -> T:
         """Run `work` in one writing transaction; commit it unless it raises.
 
         changes: tells of the result whether anything was changed; with nothing changed, nobody has to look.
+        ahead: of all that waits here, where there may be several at a time.
         """
         loop = asyncio.get_running_loop()
-        result = await loop.run_in_executor(self._writers, partial(self.write_now, work, changes=changes))
+        threads = self._ahead if ahead else self._writers
+        result = await loop.run_in_executor(threads, partial(self.write_now, work, changes=changes))
         if changes(result):
             self.changed.bump()
         return result
@@ -130,6 +137,7 @@ class Store:
         """Wait for what is running and close all connections (blocking)."""
         self._closing.set()
         self._writers.shutdown(wait=True)
+        self._ahead.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         self._engines.dispose()
 
