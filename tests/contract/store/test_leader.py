@@ -108,7 +108,7 @@ async def test_what_a_deposed_leader_writes_is_not_written(shared: Store) -> Non
 
 
 async def test_who_leads_goes_on_leading_however_much_waits_to_be_written(shared: Store) -> None:
-    """In a storm of calls it would lose the lead otherwise, and tell every host everything again, which ends no storm."""
+    """Who loses the lead in a storm of calls tells every host everything again, which ends no storm."""
     one, written = Controller(shared, "one"), threading.Event()
     busy = [asyncio.create_task(shared.write(lambda _: written.wait(DEADLINE_S))) for _ in range(10)]
     try:
