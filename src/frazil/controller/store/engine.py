@@ -15,8 +15,9 @@ from frazil.settings import Settings
 
 BUSY_TIMEOUT_S = 5.0
 READERS = 4
-WRITERS = 2
-"""On PostgreSQL; SQLite has one."""
+WRITERS = 6
+"""On PostgreSQL; SQLite has one. They mostly wait for the database: with two of them a third of the processors was idle
+in a storm of calls (bench/fleet.py)."""
 AHEAD = 1
 """Of those that write, one more, which waits for none of the others."""
 
