@@ -40,9 +40,9 @@ def test_it_rests_from_begin_to_end(tmp_path: Path) -> None:
 
 def test_who_goes_on_before_its_rest_begins_does_not_rest(tmp_path: Path) -> None:
     resting = Resting(proc(tmp_path, one=EXACT_NS), after_s=60.0)
+    earlier = set(threading.enumerate())
     resting.begin("one")
-    resting.begin("one")
-    (timer,) = (one for one in threading.enumerate() if isinstance(one, threading.Timer) and not one.finished.is_set())
+    (timer,) = (one for one in set(threading.enumerate()) - earlier if isinstance(one, threading.Timer))
     resting.end("one")
     timer.function()  # it was about to begin already
     assert slack_ns(tmp_path, 1) == EXACT_NS
